@@ -1,0 +1,1 @@
+"""A WSD scan device in software: all that another machine can see or talk to."""

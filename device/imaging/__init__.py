@@ -1,0 +1,1 @@
+"""Pixels and file formats, band by band. Knows no tickets, no XML, no asyncio."""

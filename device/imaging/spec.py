@@ -1,0 +1,65 @@
+"""What an image shall be: the order that the job engine gives to the page line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    """The finished image, in WS-Scan's keywords.
+
+    `width_px` and `height_px` are those of the delivered file, after scaling and rotation, and are
+    met exactly. `x_dpi` and `y_dpi` are the acquisition's resolution along the page's own axes,
+    before scaling and rotation. `rotation` is degrees clockwise, applied last. `brightness` and
+    `contrast` run from -1000 to 1000, `sharpness` from -100 to 100; 0 leaves the page as it is.
+    `quality` is WS-Scan's CompressionQualityFactor, 0 to 100, 100 losing least.
+    `content_type` steers the way to one bit: Text is a threshold, Photo and Halftone diffuse.
+    """
+
+    format: str
+    color: str
+    width_px: int
+    height_px: int
+    x_dpi: int
+    y_dpi: int
+    quality: int = 80
+    rotation: int = 0
+    scaling_width: int = 100
+    scaling_height: int = 100
+    brightness: int = 0
+    contrast: int = 0
+    sharpness: int = 0
+    auto_exposure: bool = False
+    content_type: str = "Auto"
+
+
+MEDIA_TYPES: dict[str, str] = {
+    "dib": "image/bmp",
+    "exif": "image/jpeg",
+    "jfif": "image/jpeg",
+    "jpeg2k": "image/jp2",
+    "jbig": "application/octet-stream",
+    "png": "image/png",
+    "pdf-a": "application/pdf",
+    "xps": "application/vnd.ms-xpsdocument",
+    **{
+        f"tiff-{pages}-{kind}": "image/tiff"
+        for pages in ("single", "multi")
+        for kind in ("uncompressed", "g4", "g3mh", "jpeg-tn2")
+    },
+}
+"""FormatValue → MIME type of the file (ws-scan section 14.2)."""
+
+EXTENSIONS: dict[str, str] = {
+    "dib": ".bmp",
+    "exif": ".jpg",
+    "jfif": ".jpg",
+    "jpeg2k": ".jp2",
+    "jbig": ".jbg",
+    "png": ".png",
+    "pdf-a": ".pdf",
+    "xps": ".xps",
+    **{name: ".tif" for name in MEDIA_TYPES if name.startswith("tiff-")},
+}
+"""FormatValue → file name extension."""

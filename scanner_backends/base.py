@@ -1,0 +1,130 @@
+"""The whole contract between the device and a source of pages.
+
+A backend lives in a worker process of its own. It is opened once with the text behind the colon of
+`--source NAME:ARGUMENT`, describes itself, and then yields pages, one call each.
+
+The tray is the caller's: a backend with virtual media (files, charts) lists its pages in
+`Description.platen` and `Description.feeder`, and the caller names the one to scan by its number.
+A backend with real media (`virtual=False`) is asked with `page=None` and feeds what lies there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+MM_PER_INCH = 25.4
+
+
+class Source(StrEnum):
+    """SANE's customary names of scan sources."""
+
+    FLATBED = "Flatbed"
+    ADF = "ADF"
+    ADF_DUPLEX = "ADF Duplex"
+    TRANSPARENCY = "Transparency Unit"
+
+
+class Mode(StrEnum):
+    """SANE's customary scan modes; the depth is said beside it."""
+
+    LINEART = "Lineart"
+    GRAY = "Gray"
+    COLOR = "Color"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """One page to acquire: the area of the original, and how finely.
+
+    `depth` is bits per sample: 1 with LINEART, 8 or 16 otherwise. Offsets count from the lead
+    corner of the media. `back` is true for the second side of a sheet.
+    """
+
+    source: Source
+    mode: Mode
+    depth: int
+    x_dpi: int
+    y_dpi: int
+    left_mm: float
+    top_mm: float
+    width_mm: float
+    height_mm: float
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """A page as it comes from the source.
+
+    `bands` yields whole rows, top row first, `stride` bytes each, any number of rows at a time.
+    Samples: LINEART 1 bit, most significant bit leftmost, **1 is white**; GRAY and COLOR 0 is
+    black; COLOR is interleaved RGB; 16-bit samples are in the machine's byte order.
+    The iterator raises a `BackendError` when the transfer breaks.
+
+    The page may differ by a few pixels from what was asked; the caller crops or pads.
+    """
+
+    width_px: int
+    height_px: int
+    mode: Mode
+    depth: int
+    bands: Iterator[bytes]
+
+    @property
+    def channels(self) -> int:
+        return 3 if self.mode is Mode.COLOR else 1
+
+    @property
+    def stride(self) -> int:
+        """Bytes of one row."""
+        return (self.width_px * self.channels * self.depth + 7) // 8
+
+
+@dataclass(frozen=True, slots=True)
+class TrayPage:
+    """One side of a virtual sheet. `back` sides are passed over by one-sided scans."""
+
+    number: int
+    label: str
+    back: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a backend has. An empty `platen` or `feeder` with `virtual` means: no such source."""
+
+    name: str
+    virtual: bool
+    platen: tuple[TrayPage, ...] = ()
+    feeder: tuple[TrayPage, ...] = ()
+    refused: tuple[str, ...] = ()
+    """One sentence for each file or entry that was left out, and why."""
+
+
+class Backend(Protocol):
+    """A source of pages, opened."""
+
+    def describe(self) -> Description:
+        """List what is there; reads the source afresh, so that a reload sees new files."""
+        ...
+
+    def scan(self, request: ScanRequest, page: int | None) -> RawPage:
+        """Begin one page. `page` is a `TrayPage.number`, or None with real media.
+
+        Raises:
+            BackendError: whatever keeps the page from beginning.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """End the page under way; called from another thread. Its bands raise `Cancelled`."""
+        ...
+
+    def close(self) -> None:
+        """Release the source."""
+        ...
+
+
