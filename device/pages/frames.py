@@ -1,0 +1,229 @@
+"""What goes over the pipes between the supervisor and its worker.
+
+To the supervisor: frames, each a header (mark, payload length, job number, kind) and a payload.
+To the worker: orders, one line of JSON each.
+
+Everything here is pure but `read`, which takes any blocking binary stream.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from typing import Any, BinaryIO
+
+from device.imaging.spec import ImageSpec
+from scanner_backends.base import Description, Mode, ScanRequest, Source, TrayPage
+from scanner_backends.errors import BY_NAME, BackendError, IoError
+
+MAX_PAYLOAD = 1 << 20
+"""Bytes. Encoders give at most 256 KiB at a time; a length above this is not one of ours."""
+
+_HEADER = struct.Struct("!2sIIB")
+_MARK = b"pl"  # tells a frame from whatever else might get onto the pipe
+HEADER_SIZE = _HEADER.size
+
+
+class Kind(IntEnum):
+    """What a frame holds."""
+
+    DATA = 1  # bytes of the image
+    END = 2  # the image is complete; JSON: width_px, height_px, bytes_sent
+    NONE = 3  # no page was there
+    ERROR = 4  # JSON: error (a class of scanner_backends.errors), sentence
+    DESCRIBED = 5  # JSON: a Description
+
+
+class FrameError(Exception):
+    """What came over the pipe is not a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A frame without its payload; `length` in bytes."""
+
+    length: int
+    job: int
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame. Frames that answer no job carry job 0."""
+
+    job: int
+    kind: Kind
+    payload: bytes = b""
+
+
+def pack(frame: Frame) -> bytes:
+    """The frame as bytes."""
+    if len(frame.payload) > MAX_PAYLOAD:
+        raise FrameError(f"a payload of {len(frame.payload)} bytes is too long for a frame")
+    return _HEADER.pack(_MARK, len(frame.payload), frame.job, frame.kind) + frame.payload
+
+
+def unpack_header(data: bytes) -> Header:
+    """Read the first HEADER_SIZE bytes of a frame.
+
+    Raises:
+        FrameError: they are not a header.
+    """
+    mark, length, job, kind = _HEADER.unpack(data)
+    if mark != _MARK or length > MAX_PAYLOAD:
+        raise FrameError(f"{data!r} does not begin a frame")
+    try:
+        return Header(length, job, Kind(kind))
+    except ValueError:
+        raise FrameError(f"{kind} is no kind of frame") from None
+
+
+def read(stream: BinaryIO) -> Frame | None:
+    """The next frame of a blocking stream, None at its end.
+
+    Raises:
+        FrameError: the stream holds something else, or ends inside a frame.
+    """
+    head = stream.read(HEADER_SIZE)
+    if not head:
+        return None
+    if len(head) < HEADER_SIZE:
+        raise FrameError("the stream ends inside a header")
+    header = unpack_header(head)
+    payload = stream.read(header.length)
+    if len(payload) < header.length:
+        raise FrameError("the stream ends inside a frame")
+    return Frame(header.job, header.kind, payload)
+
+
+def error_frame(job: int, error: BackendError) -> Frame:
+    """An error on its way over the pipe."""
+    told = {"error": type(error).__name__, "sentence": str(error)}
+    return Frame(job, Kind.ERROR, _dumps(told))
+
+
+def error_of(frame: Frame) -> BackendError:
+    """The error that an ERROR frame holds. A class we do not know becomes an IoError."""
+    told = json_of(frame)
+    return BY_NAME.get(str(told.get("error")), IoError)(str(told.get("sentence", "")))
+
+
+def json_frame(job: int, kind: Kind, told: Mapping[str, Any]) -> Frame:
+    return Frame(job, kind, _dumps(told))
+
+
+def json_of(frame: Frame) -> dict[str, Any]:
+    """The payload as a JSON object.
+
+    Raises:
+        FrameError: it is none.
+    """
+    try:
+        told = json.loads(frame.payload)
+    except ValueError as error:
+        raise FrameError(f"a {frame.kind.name} frame without JSON: {error}") from None
+    if not isinstance(told, dict):
+        raise FrameError(f"a {frame.kind.name} frame without a JSON object")
+    return told
+
+
+def described_frames(description: Description) -> list[Frame]:
+    """A description, in as many frames as its length takes; the last alone is complete.
+
+    A folder may hold thousands of files, whose list exceeds one frame: each frame carries a
+    slice of the JSON text, and an empty one ends it.
+    """
+    text = _dumps(asdict(description))
+    cuts = range(0, len(text), MAX_PAYLOAD)
+    return [
+        *(Frame(0, Kind.DESCRIBED, text[cut : cut + MAX_PAYLOAD]) for cut in cuts),
+        Frame(0, Kind.DESCRIBED),
+    ]
+
+
+def description_of(text: bytes) -> Description:
+    """A description from its joined frames.
+
+    Raises:
+        FrameError: it is none.
+    """
+    told = json_of(Frame(0, Kind.DESCRIBED, text))
+    try:
+        return Description(
+            name=str(told["name"]),
+            virtual=bool(told["virtual"]),
+            platen=tuple(TrayPage(**page) for page in told["platen"]),
+            feeder=tuple(TrayPage(**page) for page in told["feeder"]),
+            refused=tuple(str(sentence) for sentence in told["refused"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise FrameError(f"a description that is none: {error!r}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class PageOrder:
+    """Scan one page for a job. `page` is None with real media."""
+
+    job: int
+    page: int | None
+    request: ScanRequest
+    spec: ImageSpec
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """End what is under way for a job."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeOrder:
+    """Read the source afresh and describe it."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuitOrder:
+    """Release the source and leave."""
+
+
+Order = PageOrder | CancelOrder | DescribeOrder | QuitOrder
+
+_ORDERS: dict[str, type[CancelOrder] | type[DescribeOrder] | type[QuitOrder]] = {
+    "cancel": CancelOrder,
+    "describe": DescribeOrder,
+    "quit": QuitOrder,
+}
+_ORDER_NAMES = {PageOrder: "page"} | {cls: name for name, cls in _ORDERS.items()}
+
+
+def order_line(order: Order) -> bytes:
+    """An order as one line."""
+    return _dumps({"order": _ORDER_NAMES[type(order)], **asdict(order)}) + b"\n"
+
+
+def order_of(line: bytes) -> Order:
+    """Read one line.
+
+    Raises:
+        FrameError: it is no order.
+    """
+    try:
+        told = json.loads(line)
+        name = told.pop("order")
+        if name == "page":
+            request = told["request"]
+            request["source"] = Source(request["source"])
+            request["mode"] = Mode(request["mode"])
+            spec = ImageSpec(**told["spec"])
+            return PageOrder(int(told["job"]), told["page"], ScanRequest(**request), spec)
+        return _ORDERS[name](**told)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FrameError(f"{line!r} is no order: {error!r}") from None
+
+
+def _dumps(told: Mapping[str, Any]) -> bytes:
+    return json.dumps(told, separators=(",", ":")).encode()

@@ -1,0 +1,1 @@
+"""Envelopes: XML and MIME. Knows neither scanning nor HTTP."""

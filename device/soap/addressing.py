@@ -1,0 +1,114 @@
+"""WS-Addressing 2004/08: what a request's headers must be, and endpoint references."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from urllib.parse import unquote, urlsplit
+
+from device.errors import (
+    DestinationUnreachable,
+    HeaderRequired,
+    InvalidHeader,
+    MustUnderstand,
+)
+from device.soap import xml
+from device.soap.envelope import Envelope
+from device.soap.namespaces import (
+    ANONYMOUS_SPELLINGS,
+    DISCOVERY_URN,
+    SOAP,
+    WSA,
+    WSD,
+    WSE,
+)
+from device.soap.write import element, leaf
+from device.soap.xml import Element
+
+MAX_MESSAGE_ID = 2_048
+_UNDERSTOOD = frozenset({WSA, WSD, WSE})
+_OUR_ROLES = frozenset(
+    {
+        "",
+        f"{SOAP}/role/next",
+        f"{SOAP}/role/ultimateReceiver",
+    }
+)
+
+
+def check_request(envelope: Envelope) -> None:
+    """Refuse a request whose headers cannot be accepted.
+
+    Raises:
+        HeaderRequired: no Action, MessageID or To.
+        InvalidHeader: a block twice, an endless id, or an answer wanted anywhere but in the
+            response to this very request (Devices Profile R0031, R0041).
+        MustUnderstand: a header of a namespace that means nothing here.
+
+    Source: dpws sections 2.1 and 2.2.
+    """
+    for name, value in (
+        ("Action", envelope.action),
+        ("MessageID", envelope.message_id),
+        ("To", envelope.to),
+    ):
+        if not value:
+            raise HeaderRequired(name)
+    if len(envelope.message_id.encode()) > MAX_MESSAGE_ID:
+        raise InvalidHeader("MessageID", "", f"it is longer than {MAX_MESSAGE_ID} octets")
+    seen: set[str] = set()
+    for block in envelope.headers:
+        namespace, local = xml.namespace_of(block), xml.local_name(block)
+        if namespace == WSA:
+            if local in ("Action", "MessageID", "To", "ReplyTo", "FaultTo") and local in seen:
+                raise InvalidHeader(local, xml.text(block), "it is there twice")
+            seen.add(local)
+            if local in ("ReplyTo", "FaultTo"):
+                _check_anonymous(block, local)
+        elif namespace not in _UNDERSTOOD and _must_understand(block):
+            raise MustUnderstand(namespace, local)
+
+
+def _check_anonymous(block: Element, local: str) -> None:
+    address = xml.find(block, WSA, "Address")
+    # PyWSD puts the bare address text into ReplyTo.
+    value = xml.text(block if address is None else address)
+    if value and value not in ANONYMOUS_SPELLINGS:
+        raise InvalidHeader(local, value, "answers go back on the same connection only")
+
+
+def _must_understand(block: Element) -> bool:
+    flag = xml.boolean_text(block.get(f"{{{SOAP}}}mustUnderstand", "false"))
+    return bool(flag) and block.get(f"{{{SOAP}}}role", "").strip() in _OUR_ROLES
+
+
+def check_destination(to: str, *, uuid_urn: str, paths: Collection[str]) -> None:
+    """Refuse a `To` that names nobody here; host and port of a URL are not compared.
+
+    Raises:
+        DestinationUnreachable: neither our UUID, nor a URL with one of `paths`, nor anonymous,
+            nor the discovery URN.
+
+    Source: dpws section 2.3.
+    """
+    lowered = to.lower()
+    if lowered.startswith(("urn:uuid:", "uuid:")):
+        if uuid_of(lowered) == uuid_of(uuid_urn):
+            return
+    elif lowered.startswith(("http://", "https://")):
+        path = unquote(urlsplit(to).path).rstrip("/").lower() or "/"
+        if path in {known.lower() for known in paths}:
+            return
+    elif to in ANONYMOUS_SPELLINGS or to == DISCOVERY_URN:
+        return
+    raise DestinationUnreachable(to)
+
+
+def uuid_of(urn: str) -> str:
+    """The bare UUID of `urn:uuid:…` or `uuid:…`, in lower case."""
+    return urn.strip().lower().removeprefix("urn:").removeprefix("uuid:")
+
+
+def endpoint_reference(name: str, address: str, parameters: str = "") -> str:
+    """An endpoint reference as XML; `parameters` is XML already."""
+    inside = element("wsa:ReferenceParameters", parameters) if parameters else ""
+    return element(name, leaf("wsa:Address", address), inside)

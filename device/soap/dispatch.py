@@ -1,0 +1,132 @@
+"""Action → handler. Not what the handler does.
+
+One dispatcher stands behind every URL: real clients send Get, Subscribe and scan operations to
+whichever address they hold (clients.md, section 1, point 11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from device.errors import ActionNotSupported, InvalidArgs
+from device.soap import xml
+from device.soap.envelope import Envelope
+
+
+class Attachment(Protocol):
+    """Bytes that follow an answer as a MIME part of their own."""
+
+    media_type: str
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes, in pieces."""
+        ...
+
+    async def finished(self, *, delivered: bool) -> None:
+        """Called once: whether the peer took every byte."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A MIME part beside the root of a request. `chunks` must be read before the next part."""
+
+    content_id: str
+    media_type: str
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request and where it came in.
+
+    `base_url` is scheme, address and port by which the peer reached us, without a path.
+    `parts` yields the MIME parts beside the root as they come; a request without MIME has none.
+    """
+
+    envelope: Envelope
+    peer: str
+    base_url: str
+    parts: AsyncIterator[Part] | None = None
+    client_certificate: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response: XML for the body and for extra headers, and perhaps an attachment.
+
+    `prefixes` are the house prefixes that the XML uses. An action of "" is the request's own with
+    `Response` behind it.
+    """
+
+    body: str
+    prefixes: tuple[str, ...] = ()
+    action: str = ""
+    headers: str = ""
+    attachment: Attachment | None = None
+
+
+Handler = Callable[[Incoming], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation.
+
+    `bodies` are the names allowed for the body element, all in namespace `service`; empty means
+    that the body is not looked at. `once` marks operations that change something: a repeated
+    MessageID gets the first answer again. `service` is the namespace of the operation's faults.
+    """
+
+    action: str
+    handler: Handler
+    service: str
+    bodies: tuple[str, ...] = ()
+    once: bool = False
+
+
+class Dispatcher:
+    """The table of operations."""
+
+    def __init__(self) -> None:
+        self._routes: dict[str, Route] = {}
+
+    def add(self, *routes: Route) -> None:
+        """Add operations; an action can be there only once."""
+        for route in routes:
+            if route.action in self._routes:
+                raise ValueError(f"the action {route.action} has a handler already")
+            self._routes[route.action] = route
+
+    def route(self, envelope: Envelope) -> Route:
+        """The operation that `envelope` asks for.
+
+        Raises:
+            ActionNotSupported: there is none with this action.
+        """
+        route = self._routes.get(envelope.action)
+        if route is None:
+            raise ActionNotSupported(envelope.action)
+        return route
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """All actions that are answered."""
+        return frozenset(self._routes)
+
+
+def check_body(route: Route, envelope: Envelope) -> None:
+    """Refuse a body that belongs to another operation.
+
+    Raises:
+        InvalidArgs: the body element does not fit the action.
+    """
+    if not route.bodies:
+        return
+    body = envelope.body
+    if body is None:
+        raise InvalidArgs(route.bodies[0], "is missing in the body")
+    if xml.namespace_of(body) != route.service or xml.local_name(body) not in route.bodies:
+        raise InvalidArgs(xml.local_name(body), "does not belong to this action")
