@@ -77,7 +77,9 @@ class Route:
 
     `bodies` are the names allowed for the body element, all in namespace `service`; empty means
     that the body is not looked at. `once` marks operations that change something: a repeated
-    MessageID gets the first answer again. `service` is the namespace of the operation's faults.
+    MessageID gets the first answer again. `streams` marks operations that may take long or carry
+    an attachment: they are cancelled when the peer goes away. `service` is the namespace of the
+    operation's faults.
     """
 
     action: str
@@ -85,6 +87,7 @@ class Route:
     service: str
     bodies: tuple[str, ...] = ()
     once: bool = False
+    streams: bool = False
 
 
 class Dispatcher:

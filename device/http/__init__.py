@@ -1,0 +1,1 @@
+"""HTTP for SOAP. Not what a message means."""

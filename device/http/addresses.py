@@ -1,0 +1,39 @@
+"""By which address a peer reached us: it goes into the URLs that the answer holds."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from aiohttp import web
+
+
+def host_of(address: str) -> str:
+    """An address as it stands in a URL: IPv6 in brackets and without its zone.
+
+    A zone means nothing elsewhere and breaks every client (dpws section 4.6).
+    """
+    bare = address.partition("%")[0]
+    return f"[{bare}]" if ":" in bare else bare
+
+
+def plain(address: str) -> str:
+    """An IPv4 address that came in through an IPv6 socket, as the IPv4 address that it is."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return str(mapped) if mapped else address
+
+
+def base_url(request: web.Request, advertise: str | None = None) -> str:
+    """`scheme://host:port` of the connection's own end; `advertise` replaces the host."""
+    transport = request.transport
+    name = transport.get_extra_info("sockname") if transport else None
+    host, port = (plain(name[0]), name[1]) if name else ("127.0.0.1", 80)
+    return f"{request.scheme}://{host_of(advertise or host)}:{port}"
+
+
+def peer_address(request: web.Request) -> str:
+    """The peer's address, without its port."""
+    return plain(request.remote or "")

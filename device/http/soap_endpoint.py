@@ -1,0 +1,303 @@
+"""POST → dispatch → reply or fault; limits; streaming."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import struct
+import termios
+import uuid
+from collections.abc import Callable, Collection, Coroutine
+
+from aiohttp import web
+
+from device import faults
+from device.clock import Clock
+from device.errors import DeviceError, EndpointUnavailable, InternalError, MalformedMessage
+from device.http import mime_request
+from device.http.addresses import base_url, peer_address
+from device.http.memory import AnswerMemory, Written
+from device.soap import addressing, multipart
+from device.soap import namespaces as ns
+from device.soap.dispatch import Answer, Dispatcher, Incoming, Route, check_body
+from device.soap.envelope import Envelope, read, write
+from device.soap.namespaces import reply_action
+from device.soap.xml import MAX_ENVELOPE
+
+log = logging.getLogger(__name__)
+traffic = logging.getLogger("device.traffic.http")
+
+SOAP_MEDIA_TYPE = "application/soap+xml"
+REPLY_TYPE = f"{SOAP_MEDIA_TYPE}; charset=utf-8"
+BODY_TIMEOUT_S = 30.0
+"""Longest pause between two pieces of a request body."""
+GONE_CHECK_S = 0.5
+"""How often a waiting RetrieveImage looks whether its peer is still there."""
+
+
+def new_message_id() -> str:
+    """A fresh `urn:uuid:`."""
+    return uuid.uuid4().urn
+
+
+class SoapEndpoint:
+    """An aiohttp handler around one dispatcher.
+
+    Args:
+        dispatcher: the operations.
+        uuid_urn: our endpoint reference, which `To` may name.
+        paths: the URL paths that `To` may name.
+        service: namespace of the faults that no operation stands behind.
+        message_id: makes the MessageID of each reply.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        *,
+        uuid_urn: str,
+        paths: Collection[str],
+        clock: Clock,
+        service: str = ns.WSCN,
+        advertise: str | None = None,
+        message_id: Callable[[], str] = new_message_id,
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._uuid_urn = uuid_urn
+        self._paths = frozenset(paths)
+        self._service = service
+        self._advertise = advertise
+        self._message_id = message_id
+        self._memory = AnswerMemory(clock)
+        self.closing = False
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one POST."""
+        media_type, parameters = multipart.parameters(request.headers.get("Content-Type", ""))
+        if media_type == "multipart/related":
+            return await self._handle_mime(request, parameters)
+        if media_type != SOAP_MEDIA_TYPE:
+            return web.Response(status=415, text=f"The content type must be {SOAP_MEDIA_TYPE}.\n")
+        body = await _read_body(request)
+        if body is None:
+            return _too_large()
+        return await self._answer(request, body, None)
+
+    async def _handle_mime(
+        self, request: web.Request, parameters: dict[str, str]
+    ) -> web.StreamResponse:
+        """A request whose envelope is the root part of an MTOM message."""
+        try:
+            async with mime_request.opened(request.content, parameters) as message:
+                return await self._answer(request, message.root, message)
+        except MalformedMessage as error:
+            return self._fault(error, None, self._service)
+
+    async def _answer(
+        self, request: web.Request, body: bytes, message: mime_request.Message | None
+    ) -> web.StreamResponse:
+        traffic.debug("%s > %r", request.remote, body)
+        envelope: Envelope | None = None
+        service = self._service
+        try:
+            envelope = read(body)
+            addressing.check_request(envelope)
+            route = self._dispatcher.route(envelope)
+            service = route.service
+            addressing.check_destination(
+                envelope.to, uuid_urn=self._uuid_urn, paths=(*self._paths, request.path)
+            )
+            check_body(route, envelope)
+            if self.closing:
+                raise EndpointUnavailable
+        except DeviceError as error:
+            return self._fault(error, envelope, service)
+        incoming = Incoming(
+            envelope=envelope,
+            peer=peer_address(request),
+            base_url=base_url(request, self._advertise),
+            parts=message.parts() if message else None,
+            client_certificate=_client_certificate(request),
+        )
+        if route.once:
+            known = await self._memory.once(
+                incoming.peer, envelope.message_id, body, lambda: self._written(route, incoming)
+            )
+            return _response(known)
+        if route.streams:
+            return await self._streamed(request, route, incoming)
+        return _response(await self._written(route, incoming))
+
+    async def _written(self, route: Route, incoming: Incoming) -> Written:
+        """Run an operation that has no attachment."""
+        answer = await self._call(route, incoming)
+        if isinstance(answer, DeviceError):
+            return self._written_fault(answer, incoming.envelope, route.service)
+        return self._write(answer, incoming.envelope)
+
+    async def _streamed(
+        self, request: web.Request, route: Route, incoming: Incoming
+    ) -> web.StreamResponse:
+        """Run an operation whose answer may carry an attachment."""
+        answer = await _unless_gone(request, self._call(route, incoming))
+        if answer is None:
+            return web.Response(status=500)  # nobody is there to read it
+        if isinstance(answer, DeviceError):
+            return self._fault(answer, incoming.envelope, route.service)
+        written = self._write(answer, incoming.envelope)
+        if answer.attachment is None:
+            return _response(written)
+        return await self._send_attachment(request, written.body, answer)
+
+    async def _call(self, route: Route, incoming: Incoming) -> Answer | DeviceError:
+        try:
+            return await route.handler(incoming)
+        except DeviceError as error:
+            if type(error) not in faults.TABLE:
+                log.exception("%s failed", route.action)
+                return InternalError()
+            return error
+        except Exception:
+            log.exception("%s failed", route.action)
+            return InternalError()
+
+    async def _send_attachment(
+        self, request: web.Request, envelope: bytes, answer: Answer
+    ) -> web.StreamResponse:
+        """Send envelope and attachment as one multipart message.
+
+        When the attachment breaks, the connection is cut without the closing delimiter: a
+        truncated reply must not look whole.
+        """
+        attachment = answer.attachment
+        assert attachment is not None
+        boundary = uuid.uuid4().hex
+        response = web.StreamResponse(
+            headers={"Content-Type": multipart.content_type(boundary), "MIME-Version": "1.0"}
+        )
+        delivered = False
+        try:
+            await response.prepare(request)
+            await response.write(multipart.head(boundary, envelope, attachment.media_type))
+            async for chunk in attachment.chunks():
+                await response.write(chunk)
+            await response.write(multipart.tail(boundary))
+            await response.write_eof()
+            delivered = await _drained(request)
+        except ConnectionError:
+            log.info("%s hung up during a transfer", request.remote)
+        except Exception:
+            log.exception("an attachment broke off")
+        finally:
+            if not delivered and request.transport is not None:
+                request.transport.abort()
+            await attachment.finished(delivered=delivered)
+        return response
+
+    def _write(self, answer: Answer, envelope: Envelope) -> Written:
+        body = write(
+            answer.action or reply_action(envelope.action),
+            answer.body,
+            message_id=self._message_id(),
+            relates_to=envelope.message_id,
+            prefixes=answer.prefixes,
+            headers=answer.headers,
+        )
+        if len(body) > MAX_ENVELOPE:
+            log.error("an answer to %s has %d octets", envelope.action, len(body))
+        traffic.debug("< %r", body)
+        return Written(200, body)
+
+    def _written_fault(
+        self, error: DeviceError, envelope: Envelope | None, service: str
+    ) -> Written:
+        fault = faults.fault_for(error, service)
+        log.info("%s: %s", fault.subcode or fault.code, error)
+        body = faults.write_fault(
+            fault,
+            message_id=self._message_id(),
+            relates_to=envelope.message_id if envelope else "",
+            service=service,
+        )
+        traffic.debug("< %r", body)
+        return Written(fault.status, body)
+
+    def _fault(
+        self, error: DeviceError, envelope: Envelope | None, service: str
+    ) -> web.StreamResponse:
+        return _response(self._written_fault(error, envelope, service))
+
+
+def _response(written: Written) -> web.Response:
+    return web.Response(
+        status=written.status, body=written.body, headers={"Content-Type": REPLY_TYPE}
+    )
+
+
+def _too_large() -> web.Response:
+    response = web.Response(status=413, text=f"A request may have at most {MAX_ENVELOPE} octets.\n")
+    response.force_close()
+    return response
+
+
+async def _read_body(request: web.Request) -> bytes | None:
+    """The whole body, or None when it is larger than an envelope may be.
+
+    Raises:
+        HTTPRequestTimeout: the peer stopped in the middle.
+    """
+    if (request.content_length or 0) > MAX_ENVELOPE:
+        return None
+    body = b""
+    try:
+        while len(body) <= MAX_ENVELOPE:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                piece = await request.content.readany()
+            if not piece:
+                return body
+            body += piece
+    except TimeoutError:
+        raise web.HTTPRequestTimeout from None
+    return None
+
+
+def _gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+async def _unless_gone(
+    request: web.Request, work: Coroutine[None, None, Answer | DeviceError]
+) -> Answer | DeviceError | None:
+    """Do `work`, and cancel it when the peer goes away meanwhile; then None."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        while not task.done():
+            await asyncio.wait({task}, timeout=GONE_CHECK_S)
+            if _gone(request) and not task.done():
+                task.cancel()
+    return None if task.cancelled() else task.result()
+
+
+async def _drained(request: web.Request) -> bool:
+    """Whether the peer's kernel took every byte: what lies in our own buffers is not delivered."""
+    while not _gone(request):
+        transport = request.transport
+        sock = transport.get_extra_info("socket") if transport else None
+        if sock is None:
+            return False
+        queued = bytearray(4)
+        try:
+            fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, queued)
+        except OSError:
+            return False
+        if not struct.unpack("i", queued)[0]:
+            return True
+        await asyncio.sleep(0.005)
+    return False
+
+
+def _client_certificate(request: web.Request) -> dict[str, object] | None:
+    transport = request.transport
+    certificate = transport.get_extra_info("peercert") if transport else None
+    return certificate or None

@@ -1,0 +1,140 @@
+"""WS-Scan's colours: which samples they mean, and how a page comes to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from PIL import Image
+
+from device.imaging.rows import BAND_ROWS, image_of, rebanded, upper_bytes
+from scanner_backends.base import Mode, RawPage
+from scanner_backends.errors import Inval
+
+SAMPLES: dict[str, tuple[Mode, int]] = {
+    "BlackAndWhite1": (Mode.LINEART, 1),
+    "Grayscale4": (Mode.GRAY, 4),
+    "Grayscale8": (Mode.GRAY, 8),
+    "Grayscale16": (Mode.GRAY, 16),
+    "RGB24": (Mode.COLOR, 8),
+    "RGB48": (Mode.COLOR, 16),
+}
+"""ColorEntry → mode and bits per sample. The alpha colours would hold nothing but opaque."""
+
+BITS_PER_PIXEL: dict[str, int] = {
+    color: depth * (3 if mode is Mode.COLOR else 1) for color, (mode, depth) in SAMPLES.items()
+}
+"""ColorEntry → bits of one pixel (ws-scan section 12.3)."""
+
+RUN_UP_ROWS = 32
+
+_BLACK_OR_WHITE = [0] * 128 + [255] * 128
+_UPPER_NIBBLE = bytes((value * 15 + 127) // 255 << 4 for value in range(256))
+_LOWER_NIBBLE = bytes((value * 15 + 127) // 255 for value in range(256))
+
+
+def coloured(page: RawPage, color: str, content_type: str) -> RawPage:
+    """`page` in the samples of `color`.
+
+    Grey is the luma of ITU-R 601. Grey becomes black and white by a threshold at half for Text,
+    by error diffusion (Floyd-Steinberg) otherwise. 8 bits become 16 by doubling the byte.
+
+    Raises:
+        Inval: there is no such colour.
+    """
+    if color not in SAMPLES:
+        raise Inval(f"There is no colour {color!r}.")
+    mode, depth = SAMPLES[color]
+    if (page.mode, page.depth) == (mode, depth):
+        return page
+    target = replace(page, mode=mode, depth=depth)
+    if page.depth == depth == 16:
+        return replace(target, bands=_deep(page, mode))
+    if mode is Mode.LINEART:
+        grey = _to_eight(page, Mode.GRAY)
+        bands = _threshold(grey) if content_type == "Text" else _diffused(grey)
+        return replace(target, bands=bands)
+    eight = _to_eight(page, mode)
+    if depth == 8:
+        return eight
+    widths: dict[int, Callable[[RawPage, bytes], bytes]] = {4: _nibbles, 16: _doubled}
+    make = widths[depth]
+    return replace(target, bands=(make(eight, band) for band in eight.bands))
+
+
+def to_samples(page: RawPage) -> RawPage:
+    """`page` with 8 bits per sample; lineart becomes grey."""
+    return _to_eight(page, Mode.COLOR if page.mode is Mode.COLOR else Mode.GRAY)
+
+
+def _to_eight(page: RawPage, mode: Mode) -> RawPage:
+    if (page.mode, page.depth) == (mode, 8):
+        return page
+    target = replace(page, mode=mode, depth=8)
+    source = page
+    if page.depth == 16:
+        source = replace(page, depth=8, bands=(upper_bytes(band) for band in page.bands))
+    if source.mode is mode:
+        return replace(target, bands=source.bands)
+    wanted = "RGB" if mode is Mode.COLOR else "L"
+    bands = (image_of(source, band).convert(wanted).tobytes() for band in source.bands)
+    return replace(target, bands=bands)
+
+
+def _deep(page: RawPage, mode: Mode) -> Iterator[bytes]:
+    """16-bit grey to colour, or colour to grey by luma; no bit of grey is lost on the way."""
+    for band in page.bands:
+        if mode is Mode.COLOR:
+            wide = bytearray(3 * len(band))
+            for channel in (0, 2, 4):
+                wide[channel::6] = band[0::2]
+                wide[channel + 1 :: 6] = band[1::2]
+            yield bytes(wide)
+        else:
+            rgb = memoryview(band).cast("H")
+            red, green, blue = rgb[0::3].tolist(), rgb[1::3].tolist(), rgb[2::3].tolist()
+            yield _luma(red, green, blue)
+
+
+def _luma(red: list[int], green: list[int], blue: list[int]) -> bytes:
+    from array import array
+
+    triples = zip(red, green, blue, strict=True)
+    return array("H", ((r * 19595 + g * 38470 + b * 7471 + 32768) >> 16 for r, g, b in triples)).tobytes()
+
+
+def _threshold(page: RawPage) -> Iterator[bytes]:
+    for band in page.bands:
+        yield image_of(page, band).point(_BLACK_OR_WHITE, "1").tobytes()
+
+
+def _diffused(page: RawPage) -> Iterator[bytes]:
+    """Error diffusion, band by band.
+
+    Pillow begins each image without an error to pass on, which would show as a line where bands
+    meet. So each band is preceded by the last rows of the one before, whose result is thrown
+    away. Bands are cut to one height first: the result does not depend on the source's.
+    """
+    above = b""
+    for band in rebanded(page, BAND_ROWS):
+        image = image_of(page, above + band)
+        skipped = len(above) // page.stride
+        black_white = image.convert("1", dither=Image.Dither.FLOYDSTEINBERG)
+        yield black_white.crop((0, skipped, image.width, image.height)).tobytes()
+        above = band[-RUN_UP_ROWS * page.stride :]
+
+
+def _nibbles(page: RawPage, band: bytes) -> bytes:
+    if page.width_px % 2:
+        size = (page.width_px, len(band) // page.stride)
+        band = image_of(page, band).crop((0, 0, size[0] + 1, size[1])).tobytes()
+    upper = int.from_bytes(band[0::2].translate(_UPPER_NIBBLE), "big")
+    lower = int.from_bytes(band[1::2].translate(_LOWER_NIBBLE), "big")
+    return (upper | lower).to_bytes(len(band) // 2, "big")
+
+
+def _doubled(page: RawPage, band: bytes) -> bytes:
+    wide = bytearray(2 * len(band))
+    wide[0::2] = band
+    wide[1::2] = band
+    return bytes(wide)

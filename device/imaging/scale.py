@@ -1,0 +1,60 @@
+"""Resampling, a few rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from math import ceil, floor
+
+from PIL import Image
+
+from device.imaging.colour import to_samples
+from device.imaging.rows import BAND_ROWS, image_of
+from scanner_backends.base import RawPage
+from scanner_backends.errors import Inval
+
+MAX_SIDE_PX = 1_000_000
+"""Wider or higher than any scan: 1000 % of A3 at 2400 dpi is 400 000."""
+
+
+def scaled(page: RawPage, width: int, height: int) -> RawPage:
+    """`page` resampled to `width` × `height` px: by area when it shrinks, else bicubic.
+
+    Resampled samples have 8 bits, and lineart becomes grey. A page of that size is left alone.
+
+    Raises:
+        Inval: a side is not between 1 and MAX_SIDE_PX.
+    """
+    if not (0 < width <= MAX_SIDE_PX and 0 < height <= MAX_SIDE_PX):
+        raise Inval(f"An image of {width} x {height} px cannot be made.")
+    if (page.width_px, page.height_px) == (width, height):
+        return page
+    source = to_samples(page)
+    target = replace(source, width_px=width, height_px=height)
+    return replace(target, bands=_resampled(source, target))
+
+
+def _resampled(page: RawPage, target: RawPage) -> Iterator[bytes]:
+    """Keep just the rows that the next band of the result depends on.
+
+    Pillow's `box` may lie on fractions of a pixel and looks beyond itself as far as its filter
+    reaches; so with enough rows around it a band gets the very pixels of the whole.
+    """
+    shrinks = target.width_px <= page.width_px and target.height_px <= page.height_px
+    resample = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
+    ratio = page.height_px / target.height_px
+    reach = 2 * max(1.0, ratio) + 1
+    rows = max(1, min(BAND_ROWS, floor(4 * BAND_ROWS / ratio)))
+    held, first = b"", 0
+    for top in range(0, target.height_px, rows):
+        bottom = min(top + rows, target.height_px)
+        start = max(0, floor(top * ratio - reach))
+        end = min(page.height_px, ceil(bottom * ratio + reach))
+        while first + len(held) // page.stride < end:
+            held += next(page.bands)
+        held, first = held[(start - first) * page.stride :], start
+        window = image_of(page, held)
+        box = (0.0, top * ratio - first, float(page.width_px), bottom * ratio - first)
+        size = (target.width_px, bottom - top)
+        box = (*box[:3], min(box[3], float(window.height)))
+        yield window.resize(size, resample, box=box).tobytes()

@@ -1,0 +1,46 @@
+"""What just happened inside; a notification on the wire is called an event, and made of these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from device.model.job import JobRecord
+from device.model.status import ClearedCondition, DeviceCondition, ScannerStatus
+
+
+@dataclass(frozen=True, slots=True)
+class JobChanged:
+    """Some part of a job's status is new."""
+
+    job: JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """A job has come to a final state; nothing follows for it."""
+
+    job: JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChanged:
+    """The scanner's state or its reasons are new."""
+
+    status: ScannerStatus
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionRaised:
+    """A condition was added, or changed."""
+
+    condition: DeviceCondition
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionCleared:
+    """A condition is gone."""
+
+    cleared: ClearedCondition
+
+
+Change = JobChanged | JobEnded | StatusChanged | ConditionRaised | ConditionCleared
