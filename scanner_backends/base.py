@@ -126,5 +126,3 @@ class Backend(Protocol):
     def close(self) -> None:
         """Release the source."""
         ...
-
-

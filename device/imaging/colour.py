@@ -37,7 +37,8 @@ def coloured(page: RawPage, color: str, content_type: str) -> RawPage:
     """`page` in the samples of `color`.
 
     Grey is the luma of ITU-R 601. Grey becomes black and white by a threshold at half for Text,
-    by error diffusion (Floyd-Steinberg) otherwise. 8 bits become 16 by doubling the byte.
+    by error diffusion (Floyd-Steinberg) otherwise. 8 bits become 16 by doubling the byte; but for
+    16-bit grey that becomes 16-bit colour, every way between the others leads through 8 bits.
 
     Raises:
         Inval: there is no such colour.
@@ -48,8 +49,8 @@ def coloured(page: RawPage, color: str, content_type: str) -> RawPage:
     if (page.mode, page.depth) == (mode, depth):
         return page
     target = replace(page, mode=mode, depth=depth)
-    if page.depth == depth == 16:
-        return replace(target, bands=_deep(page, mode))
+    if page.depth == depth == 16 and mode is Mode.COLOR:
+        return replace(target, bands=_deep_grey_to_colour(page))
     if mode is Mode.LINEART:
         grey = _to_eight(page, Mode.GRAY)
         bands = _threshold(grey) if content_type == "Text" else _diffused(grey)
@@ -81,26 +82,13 @@ def _to_eight(page: RawPage, mode: Mode) -> RawPage:
     return replace(target, bands=bands)
 
 
-def _deep(page: RawPage, mode: Mode) -> Iterator[bytes]:
-    """16-bit grey to colour, or colour to grey by luma; no bit of grey is lost on the way."""
+def _deep_grey_to_colour(page: RawPage) -> Iterator[bytes]:
     for band in page.bands:
-        if mode is Mode.COLOR:
-            wide = bytearray(3 * len(band))
-            for channel in (0, 2, 4):
-                wide[channel::6] = band[0::2]
-                wide[channel + 1 :: 6] = band[1::2]
-            yield bytes(wide)
-        else:
-            rgb = memoryview(band).cast("H")
-            red, green, blue = rgb[0::3].tolist(), rgb[1::3].tolist(), rgb[2::3].tolist()
-            yield _luma(red, green, blue)
-
-
-def _luma(red: list[int], green: list[int], blue: list[int]) -> bytes:
-    from array import array
-
-    triples = zip(red, green, blue, strict=True)
-    return array("H", ((r * 19595 + g * 38470 + b * 7471 + 32768) >> 16 for r, g, b in triples)).tobytes()
+        wide = bytearray(3 * len(band))
+        for channel in (0, 2, 4):
+            wide[channel::6] = band[0::2]
+            wide[channel + 1 :: 6] = band[1::2]
+        yield bytes(wide)
 
 
 def _threshold(page: RawPage) -> Iterator[bytes]:

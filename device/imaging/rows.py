@@ -20,18 +20,20 @@ _LOW = 0 if sys.byteorder == "little" else 1
 def rebanded(page: RawPage, rows: int) -> Iterator[bytes]:
     """The page's bands, cut and joined to `rows` rows each; the last one may be shorter."""
     size = rows * page.stride
-    rest = b""
+    held: list[bytes] = []
+    length = 0
     for band in page.bands:
-        if not rest and len(band) == size:
-            yield band
+        held.append(band)
+        length += len(band)
+        if length < size:
             continue
-        rest += band
-        whole = len(rest) - len(rest) % size
+        joined = held[0] if len(held) == 1 else b"".join(held)
+        whole = length - length % size
         for at in range(0, whole, size):
-            yield rest[at : at + size]
-        rest = rest[whole:]
-    if rest:
-        yield rest
+            yield joined[at : at + size]
+        held, length = [joined[whole:]], length - whole
+    if length:
+        yield b"".join(held)
 
 
 def white_rows(page: RawPage, rows: int) -> bytes:

@@ -1,0 +1,138 @@
+"""JPEG, in bands: `jfif` and `exif`.
+
+Each band is encoded as a JPEG of its own, and its scan becomes one restart interval of the
+whole. So the page is never in memory, and yet decodes to the very pixels of a whole-page encode.
+It needs the standard Huffman tables (no optimising) and bands of whole rows of blocks.
+
+Source: ITU-T T.81, annex B (markers) and E.1.4 (restart intervals).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+from device.imaging.density import density
+from device.imaging.rows import image_of
+from device.imaging.spec import ImageSpec
+from scanner_backends.base import Mode, RawPage
+from scanner_backends.errors import Inval
+
+MAX_SIDE_PX = 65_500
+"""libjpeg's own limit; the file format ends at 65 535."""
+
+_SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
+_APP0, _DQT, _SOF0, _DHT, _SOS = 0xE0, 0xDB, 0xC0, 0xC4, 0xDA
+
+
+def quality_of(factor: int) -> int:
+    """WS-Scan's 0…100 → libjpeg's: a straight line from 20 to 98.
+
+    Below 20 a page cannot be read. Above 98 the file grows by half, and nobody sees why.
+    """
+    return 20 + round(min(100, max(0, factor)) * 0.78)
+
+
+def subsampling_of(factor: int) -> str:
+    """Colour at half the resolution saves a third; from 90 on, nothing is to be lost."""
+    return "4:4:4" if factor >= 90 else "4:2:0"
+
+
+def encode_jfif(page: RawPage, spec: ImageSpec, spool_dir: Path | None) -> Iterator[bytes]:
+    """A JPEG File Interchange file."""
+    return _joined(page, spec, _jfif_segment(*density(spec)))
+
+
+def encode_exif(page: RawPage, spec: ImageSpec, spool_dir: Path | None) -> Iterator[bytes]:
+    """A JPEG with Exif data: resolution and size."""
+    return _joined(page, spec, _exif_segment(page, *density(spec)))
+
+
+def _joined(page: RawPage, spec: ImageSpec, application: bytes) -> Iterator[bytes]:
+    """The bands as one JPEG. Their height is a multiple of 16 px, but for the last one's."""
+    if max(page.width_px, page.height_px) > MAX_SIDE_PX:
+        raise Inval(
+            f"A JPEG cannot hold {page.width_px} x {page.height_px} px: "
+            f"{MAX_SIDE_PX} is the most for a side."
+        )
+    quality, subsampling = quality_of(spec.quality), subsampling_of(spec.quality)
+    for number, band in enumerate(page.bands):
+        with BytesIO() as file:
+            image_of(page, band).save(file, "JPEG", quality=quality, subsampling=subsampling)
+            alone = file.getvalue()
+        segments, start = _segments(alone)
+        scan = alone[start : -len(_EOI)]
+        if number == 0:
+            rows = len(band) // page.stride
+            interval = _blocks(page, rows, subsampling)
+            yield _head(page, segments, application, interval) + scan
+        else:
+            yield b"\xff" + bytes((0xD0 + (number - 1) % 8,)) + scan
+    yield _EOI
+
+
+def _segments(jpeg: bytes) -> tuple[dict[int, bytes], int]:
+    """Marker → its segments, joined and with their markers; and where the scan begins."""
+    found: dict[int, bytes] = {}
+    at = len(_SOI)
+    while True:
+        marker = jpeg[at + 1]
+        end = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+        found[marker] = found.get(marker, b"") + jpeg[at:end]
+        at = end
+        if marker == _SOS:
+            return found, at
+
+
+def _head(page: RawPage, segments: dict[int, bytes], application: bytes, interval: int) -> bytes:
+    """Everything before the scan. The frame header gets the height of the whole page."""
+    frame = segments[_SOF0]
+    frame = frame[:5] + struct.pack(">H", page.height_px) + frame[7:]
+    restart = struct.pack(">BBHH", 0xFF, 0xDD, 4, interval)
+    tables = segments[_DQT] + frame + segments[_DHT] + restart + segments[_SOS]
+    return _SOI + application + tables
+
+
+def _blocks(page: RawPage, rows: int, subsampling: str) -> int:
+    """Minimum coded units in a band of so many rows: 64 rows of the widest JPEG hold 32 768."""
+    side = 16 if page.mode is Mode.COLOR and subsampling == "4:2:0" else 8
+    return -(-page.width_px // side) * -(-rows // side)
+
+
+def _jfif_segment(x_dpi: int, y_dpi: int) -> bytes:
+    body = b"JFIF\0" + struct.pack(">HBHHBB", 0x0102, 1, x_dpi, y_dpi, 0, 0)
+    return struct.pack(">BBH", 0xFF, _APP0, len(body) + 2) + body
+
+
+def _exif_segment(page: RawPage, x_dpi: int, y_dpi: int) -> bytes:
+    """The tags that Exif 2.3 demands of a compressed image, in the order of their numbers."""
+    short, long_, rational, undefined = 3, 4, 5, 7
+    count = 5
+    sub_at = 8 + 2 + 12 * count + 4 + 16  # behind the first directory and its two fractions
+    first = [
+        (0x011A, rational, 1, struct.pack(">L", sub_at - 16)),  # XResolution
+        (0x011B, rational, 1, struct.pack(">L", sub_at - 8)),  # YResolution
+        (0x0128, short, 1, struct.pack(">HH", 2, 0)),  # ResolutionUnit: inch
+        (0x0213, short, 1, struct.pack(">HH", 1, 0)),  # YCbCrPositioning: centred, as JFIF's
+        (0x8769, long_, 1, struct.pack(">L", sub_at)),  # where the Exif directory is
+    ]
+    components = b"\x01\x02\x03\0" if page.mode is Mode.COLOR else b"\x01\0\0\0"
+    second = [
+        (0x9000, undefined, 4, b"0230"),  # ExifVersion
+        (0x9101, undefined, 4, components),  # ComponentsConfiguration: Y Cb Cr
+        (0xA000, undefined, 4, b"0100"),  # FlashpixVersion
+        (0xA001, short, 1, struct.pack(">HH", 1, 0)),  # ColorSpace: sRGB
+        (0xA002, long_, 1, struct.pack(">L", page.width_px)),
+        (0xA003, long_, 1, struct.pack(">L", page.height_px)),
+    ]
+    fractions = struct.pack(">LLLL", x_dpi, 1, y_dpi, 1)
+    tiff = b"MM\0*" + struct.pack(">L", 8) + _directory(first) + fractions + _directory(second)
+    body = b"Exif\0\0" + tiff
+    return struct.pack(">BBH", 0xFF, 0xE1, len(body) + 2) + body
+
+
+def _directory(entries: list[tuple[int, int, int, bytes]]) -> bytes:
+    packed = b"".join(struct.pack(">HHL", *entry[:3]) + entry[3] for entry in entries)
+    return struct.pack(">H", len(entries)) + packed + bytes(4)

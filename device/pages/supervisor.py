@@ -1,0 +1,314 @@
+"""Starts, feeds, cancels, kills and replaces the worker of one source.
+
+Nothing here runs in the background: whoever wants bytes reads the pipe. A peer that does not read
+so stops the worker, through the pipe, and a few bands are all that is in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from device.clock import Clock
+from device.imaging.spec import MEDIA_TYPES, ImageSpec
+from device.pages import frames
+from device.pages.child import Child, ChildDied
+from device.pages.frames import CancelOrder, DescribeOrder, Frame, Kind, PageOrder
+from scanner_backends.base import Description, ScanRequest
+from scanner_backends.errors import Cancelled, IoError, NoDocs
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the worker may take, in seconds."""
+
+    describe_s: float = 60.0  # a large folder on a small machine
+    cancel_s: float = 2.0
+    term_s: float = 1.0
+
+
+class PageLine:
+    """The pages of one source. Its worker is started when it is first needed, and kept warm.
+
+    One page is under way at a time; a second `page` waits until the first has ended, was closed
+    or was cancelled.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        clock: Clock,
+        spool_dir: Path | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._arguments = [source, *([str(spool_dir)] if spool_dir else [])]
+        self._source = source
+        self._clock = clock
+        self._patience = patience or Patience()
+        self._turn = asyncio.Lock()
+        self._child: Child | None = None
+        self._image: PageImage | None = None
+
+    async def start(self) -> Description:
+        """Start the worker and describe the source.
+
+        Raises:
+            SourceError: the source cannot be opened; the sentence says why.
+            IoError: the worker died, or did not answer in time.
+        """
+        return await self.describe()
+
+    async def describe(self) -> Description:
+        """Read the source afresh. Waits for the page under way. Raises as `start` does."""
+        async with self._turn:
+            child = await self._ready()
+            child.send(DescribeOrder())
+            try:
+                async with asyncio.timeout(self._patience.describe_s):
+                    return await self._described(child)
+            except TimeoutError:
+                await self._replace()
+                raise IoError(
+                    f"{self._source} did not describe itself within "
+                    f"{self._patience.describe_s:g} seconds."
+                ) from None
+            except (ChildDied, frames.FrameError) as error:
+                await self._replace()
+                raise IoError(f"The worker of {self._source} failed: {error}.") from error
+            except asyncio.CancelledError:
+                # Its answer would be taken for the next one's.
+                await self._replace()
+                raise
+
+    async def page(
+        self, job_id: int, page: int | None, request: ScanRequest, spec: ImageSpec
+    ) -> PageImage:
+        """Scan one page. Returns when its first bytes are there.
+
+        The image must be read to its end, closed, or cancelled, before another can begin.
+
+        Raises:
+            NoDocs: there is no such page.
+            BackendError: whatever else keeps the page from beginning.
+        """
+        await self._turn.acquire()
+        try:
+            child = await self._ready()
+        except BaseException:
+            self._turn.release()
+            raise
+        image = self._image = PageImage(self, child, job_id, spec)
+        child.send(PageOrder(job_id, page, request, spec))
+        try:
+            await image._begin()
+        except BaseException:
+            await image.aclose()
+            raise
+        return image
+
+    async def cancel(self, job_id: int) -> None:
+        """End the page of that job; returns when the worker holds none of it.
+
+        The worker is asked first. When it does not obey it is ended, and another takes its place.
+        """
+        if self._image is not None and self._image.job_id == job_id:
+            await self._stop(self._image)
+
+    async def close(self) -> None:
+        """End the page under way, and the worker."""
+        if self._image is not None:
+            await self._stop(self._image)
+        child, self._child = self._child, None
+        if child is not None:
+            await child.quit(self._patience.term_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @property
+    def worker_pid(self) -> int | None:
+        """The worker's process id, None while there is none."""
+        return self._child.pid if self._child is not None and self._child.alive else None
+
+    async def _ready(self) -> Child:
+        """The worker, started anew if the last one died."""
+        if self._child is not None and not self._child.alive:
+            await self._replace()
+        if self._child is None:
+            self._child = await Child.start(self._arguments)
+        return self._child
+
+    async def _replace(self) -> None:
+        """End the worker; the next call starts another."""
+        child, self._child = self._child, None
+        if child is not None:
+            await child.end(self._patience.term_s)
+
+    async def _described(self, child: Child) -> Description:
+        text = b""
+        while True:
+            frame = await child.read()
+            if frame.kind is Kind.DESCRIBED:
+                if not frame.payload:
+                    return frames.description_of(text)
+                text += frame.payload
+            elif frame.kind is Kind.ERROR and frame.job == 0:
+                raise frames.error_of(frame)
+
+    async def _stop(self, image: PageImage) -> None:
+        """Ask, wait while draining what is under way, then use force."""
+        if image.over:
+            return
+        image._stopped = True
+        try:
+            image._child.send(CancelOrder(image.job_id))
+            async with asyncio.timeout(self._patience.cancel_s):
+                while not image.over:
+                    await image._advance()
+        except TimeoutError:
+            log.warning("the worker of %s does not obey; it is replaced", self._source)
+        finally:
+            if not image.over:
+                try:
+                    if self._child is image._child:
+                        await self._replace()
+                finally:
+                    image._finish()
+
+    def _ended(self, image: PageImage) -> None:
+        if self._image is image:
+            self._image = None
+            self._turn.release()
+
+
+class PageImage:
+    """The bytes of one image, as they come. An async iterator.
+
+    Breaks off with a BackendError when the page does; after `cancel`, with Cancelled.
+    `width_px`, `height_px` and `bytes_sent` tell what the worker delivered, once it has ended well.
+    """
+
+    def __init__(self, line: PageLine, child: Child, job_id: int, spec: ImageSpec) -> None:
+        self.job_id = job_id
+        self.media_type = MEDIA_TYPES[spec.format]
+        self.width_px = 0
+        self.height_px = 0
+        self.bytes_sent = 0
+        self.over = False
+        """Whether the worker holds nothing of this image any more."""
+        self._line = line
+        self._child = child
+        self._pieces: deque[bytes] = deque()
+        self._error: Exception | None = None
+        self._stopped = False
+        self._began_s = line._clock.monotonic()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._pieces and not self.over and not self._stopped:
+            await self._advance()
+        if self._stopped:
+            raise Cancelled("The scan was cancelled.")
+        if self._pieces:
+            return self._pieces.popleft()
+        if self._error is not None:
+            raise self._error
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Give the image up. Before its end that cancels the page."""
+        await self._line._stop(self)
+        self._stopped = True
+        self._pieces.clear()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def _begin(self) -> None:
+        """Wait for the first bytes, or for the reason why there are none."""
+        while not self._pieces and not self.over:
+            await self._advance()
+        if self._stopped:
+            raise Cancelled("The scan was cancelled.")
+        if self._error is not None and not self._pieces:
+            raise self._error
+
+    async def _advance(self) -> None:
+        """Take one frame from the pipe. Any task may: frames are read one at a time."""
+        try:
+            async with self._child.reading:
+                if self.over:
+                    return
+                frame = await self._child.read()
+                if frame.job == self.job_id:
+                    self._take(frame)
+        except (ChildDied, frames.FrameError) as error:
+            await self._broken(error)
+
+    def _take(self, frame: Frame) -> None:
+        if frame.kind is Kind.DATA:
+            if not self._stopped:
+                self._pieces.append(frame.payload)
+            return
+        if frame.kind is Kind.END:
+            told = frames.json_of(frame)
+            self.width_px, self.height_px = int(told["width_px"]), int(told["height_px"])
+            self.bytes_sent = int(told["bytes_sent"])
+            took_s = self._line._clock.monotonic() - self._began_s
+            log.info(
+                "job %d: %d x %d px, %d bytes in %.2f s",
+                self.job_id,
+                self.width_px,
+                self.height_px,
+                self.bytes_sent,
+                took_s,
+            )
+        elif frame.kind is Kind.NONE:
+            self._error = NoDocs("There is no further page.")
+        elif frame.kind is Kind.ERROR:
+            self._error = frames.error_of(frame)
+        else:
+            raise frames.FrameError(f"a {frame.kind.name} frame inside a page")
+        self._finish()
+
+    async def _broken(self, error: Exception) -> None:
+        """The worker died or talks nonsense; neither is to be trusted with another page."""
+        if self.over:
+            return
+        self._error = IoError(f"The worker broke off: {error}.")
+        try:
+            if self._line._child is self._child:
+                await self._line._replace()
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self.over:
+            self.over = True
+            self._line._ended(self)

@@ -1,0 +1,210 @@
+"""The child process that a source lives in: backend → bands → convert → encode → frames.
+
+    python -P -m device.pages.worker SOURCE [SPOOL_FOLDER]
+
+Orders come as lines on the standard input, frames leave on the standard output. It is started by
+exec, and imports neither asyncio nor an XML library: it stays small, and a backend's threads, leaks
+and crashes stay here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from device.imaging.convert import fit
+from device.imaging.encoders import encoder_for
+from device.pages import frames
+from device.pages.frames import CancelOrder, DescribeOrder, Frame, Kind, PageOrder, QuitOrder
+from scanner_backends.base import Backend
+from scanner_backends.errors import BackendError, Cancelled, IoError, NoDocs, NoMem
+from scanner_backends.registry import open_backend
+
+NICENESS = 10
+PIPE_SIZE = 1 << 20
+"""Bytes. Some bands of a page in the pipe keep scanner and network from waiting for each other."""
+
+_PR_SET_PDEATHSIG = 1
+_F_SETPIPE_SZ = 1031
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Task:
+    """An order on its way through the worker."""
+
+    order: PageOrder | DescribeOrder | QuitOrder
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+class Worker:
+    """Carries out one order after the other.
+
+    A second thread reads the orders, so that a cancellation reaches a backend that is at work.
+    """
+
+    def __init__(
+        self, source: str, orders: BinaryIO, out: BinaryIO, spool_dir: Path | None = None
+    ) -> None:
+        self._source = source
+        self._orders = orders
+        self._out = out
+        self._spool_dir = spool_dir
+        self._backend: Backend | None = None
+        self._waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
+        self._lock = threading.Lock()  # guards the two below
+        self._pages: list[Task] = []
+        self._scanning: Task | None = None
+
+    def run(self) -> None:
+        """Work until told to quit, or until the orders end."""
+        threading.Thread(target=self._read_orders, name="orders", daemon=True).start()
+        while True:
+            task = self._waiting.get()
+            if isinstance(task.order, QuitOrder):
+                break
+            if isinstance(task.order, DescribeOrder):
+                self._guarded(0, self._describe)
+            else:
+                self._page(task, task.order)
+        if self._backend:
+            self._backend.close()
+
+    def _read_orders(self) -> None:
+        for line in self._orders:
+            try:
+                order = frames.order_of(line)
+            except frames.FrameError as error:
+                log.error("skipped: %s", error)
+                continue
+            if isinstance(order, CancelOrder):
+                self._cancel(order.job)
+                continue
+            task = Task(order)
+            if isinstance(order, PageOrder):
+                with self._lock:
+                    self._pages.append(task)
+            self._waiting.put(task)
+        # The other end is gone: nobody wants the rest.
+        self._cancel(None)
+        self._waiting.put(Task(QuitOrder()))
+
+    def _cancel(self, job: int | None) -> None:
+        """End what is under way or waits, for one job or for all."""
+        with self._lock:
+            for task in self._pages:
+                if isinstance(task.order, PageOrder) and job in (None, task.order.job):
+                    task.cancelled.set()
+                    if task is self._scanning and self._backend:
+                        self._backend.cancel()
+
+    def _page(self, task: Task, order: PageOrder) -> None:
+        self._guarded(order.job, lambda: self._scan(task, order))
+        with self._lock:
+            self._pages.remove(task)
+            self._scanning = None
+
+    def _guarded(self, job: int, work: Callable[[], None]) -> None:
+        """Do `work`, and turn whatever goes wrong into a frame."""
+        try:
+            work()
+        except NoDocs:
+            self._send(Frame(job, Kind.NONE))
+        except BackendError as error:
+            self._send(frames.error_frame(job, error))
+        except MemoryError:
+            self._send(frames.error_frame(job, NoMem("There is not enough memory for the page.")))
+        except Exception as error:  # a backend may raise anything; it is told, and logged in full
+            log.exception("%s failed at job %d", self._source, job)
+            told = IoError(f"The source failed unexpectedly: {type(error).__name__}.")
+            self._send(frames.error_frame(job, told))
+
+    def _describe(self) -> None:
+        for frame in frames.described_frames(self._open().describe()):
+            self._send(frame)
+
+    def _scan(self, task: Task, order: PageOrder) -> None:
+        encode = encoder_for(order.spec.format)
+        backend = self._open()
+        with self._lock:
+            self._scanning = task
+        self._check(task)
+        page = fit(
+            backend.scan(order.request, order.page), order.request, order.spec, self._spool_dir
+        )
+        sent = 0
+        for piece in encode(page, order.spec, self._spool_dir):
+            self._check(task)
+            self._send(Frame(order.job, Kind.DATA, piece))
+            sent += len(piece)
+        told = {"width_px": page.width_px, "height_px": page.height_px, "bytes_sent": sent}
+        self._send(frames.json_frame(order.job, Kind.END, told))
+
+    def _open(self) -> Backend:
+        if self._backend is None:
+            self._backend = open_backend(self._source)
+        return self._backend
+
+    @staticmethod
+    def _check(task: Task) -> None:
+        if task.cancelled.is_set():
+            raise Cancelled("The scan was cancelled.")
+
+    def _send(self, frame: Frame) -> None:
+        self._out.write(frames.pack(frame))
+        self._out.flush()
+
+
+def guarded_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Take the two pipes away from everybody else: orders in, frames out.
+
+    What a library prints goes to the standard error; what reads the standard input finds it empty.
+    The copies are not inherited by programs that a backend starts.
+    """
+    orders = os.fdopen(os.dup(0), "rb")
+    out = os.fdopen(os.dup(1), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    with suppress(OSError):  # not a pipe, or the user's share of pipe memory is used up
+        fcntl.fcntl(out.fileno(), _F_SETPIPE_SZ, PIPE_SIZE)
+    return orders, out
+
+
+def become_a_child() -> None:
+    """Be nice, ignore Ctrl-C (it goes to the whole group; main decides), die with the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def main(arguments: list[str]) -> int:
+    """Run until the orders end. Takes the source and, if wanted, the spool folder."""
+    become_a_child()
+    logging.basicConfig(level=logging.WARNING, format="worker: %(name)s: %(message)s")
+    orders, out = guarded_pipes()
+    spool_dir = Path(arguments[1]) if len(arguments) > 1 else None
+    with suppress(BrokenPipeError):  # main is gone
+        Worker(arguments[0], orders, out, spool_dir).run()
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    # The thread that reads orders blocks in a buffered stream, which a normal exit waits for.
+    sys.stderr.flush()
+    os._exit(code)

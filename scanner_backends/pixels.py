@@ -1,0 +1,68 @@
+"""What our own backends share: where a request lies on the pixel grid, and samples as bytes."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from scanner_backends.base import MM_PER_INCH, Mode, ScanRequest
+from scanner_backends.errors import Inval
+
+BAND_ROWS = 64
+"""Rows handed over at a time: a few MB at most, and no slower than more rows (measured)."""
+
+_DEPTHS = {Mode.LINEART: (1,), Mode.GRAY: (8, 16), Mode.COLOR: (8, 16)}
+_BLACK_OR_WHITE = [0] * 128 + [255] * 128
+
+
+def area_px(request: ScanRequest) -> tuple[int, int, int, int]:
+    """Left, top, width and height of the request, in px at its own resolution.
+
+    The offsets are rounded to whole pixels of the page, so that a part of a page holds the very
+    pixels of the whole.
+
+    Raises:
+        Inval: nothing can be scanned that way.
+    """
+    if request.depth not in _DEPTHS[request.mode]:
+        raise Inval(f"{request.mode} has no depth of {request.depth} bits.")
+    if request.x_dpi < 1 or request.y_dpi < 1:
+        raise Inval(f"{request.x_dpi} x {request.y_dpi} dpi is no resolution.")
+    left = round(request.left_mm * request.x_dpi / MM_PER_INCH)
+    top = round(request.top_mm * request.y_dpi / MM_PER_INCH)
+    width = round(request.width_mm * request.x_dpi / MM_PER_INCH)
+    height = round(request.height_mm * request.y_dpi / MM_PER_INCH)
+    if left < 0 or top < 0 or width < 1 or height < 1:
+        raise Inval(f"An area of {width} x {height} px at {left}, {top} cannot be scanned.")
+    return left, top, width, height
+
+
+def samples(band: Image.Image, mode: Mode, depth: int) -> bytes:
+    """The rows of `band`, of mode "1", "L", "RGB" or "I", as the contract's samples.
+
+    "I" holds 16-bit grey. Lineart is black below half.
+    """
+    if band.mode == "I":
+        if mode is Mode.GRAY and depth == 16:
+            return band.convert("I;16").tobytes("raw", "I;16N")
+        band = eight_bits(band)
+    if mode is Mode.LINEART:
+        if band.mode != "1":
+            band = band.convert("L").point(_BLACK_OR_WHITE, "1")
+        return band.tobytes()
+    wanted = "RGB" if mode is Mode.COLOR else "L"
+    flat = (band if band.mode == wanted else band.convert(wanted)).tobytes()
+    return doubled(flat) if depth == 16 else flat
+
+
+def eight_bits(band: Image.Image) -> Image.Image:
+    """16-bit grey, in mode "I", as mode "L": the upper byte of each sample."""
+    low_first = band.convert("I;16").tobytes()
+    return Image.frombytes("L", band.size, low_first[1::2])
+
+
+def doubled(flat: bytes) -> bytes:
+    """8-bit samples as 16-bit ones, in either byte order: 0 stays black, 255 becomes 65535."""
+    wide = bytearray(2 * len(flat))
+    wide[0::2] = flat
+    wide[1::2] = flat
+    return bytes(wide)
