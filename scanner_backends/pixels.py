@@ -7,14 +7,17 @@ from PIL import Image
 from scanner_backends.base import MM_PER_INCH, Mode, ScanRequest
 from scanner_backends.errors import Inval
 
-BAND_ROWS = 64
+BAND_ROWS = 32
 """Rows handed over at a time: a few MB at most, and no slower than more rows (measured)."""
+
+Area = tuple[int, int, int, int]
+"""Left, top, width and height in px."""
 
 _DEPTHS = {Mode.LINEART: (1,), Mode.GRAY: (8, 16), Mode.COLOR: (8, 16)}
 _BLACK_OR_WHITE = [0] * 128 + [255] * 128
 
 
-def area_px(request: ScanRequest) -> tuple[int, int, int, int]:
+def area_px(request: ScanRequest) -> Area:
     """Left, top, width and height of the request, in px at its own resolution.
 
     The offsets are rounded to whole pixels of the page, so that a part of a page holds the very

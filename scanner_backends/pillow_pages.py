@@ -1,0 +1,308 @@
+"""Pages from JPEG, PNG, BMP and TIFF files, by way of Pillow.
+
+Where a page lies: its upper left corner on the lead corner, at the size that its resolution gives
+it, with white around. A scan at its own resolution holds the very pixels of the file.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from scanner_backends.base import ScanRequest
+from scanner_backends.errors import IoError, NoMem
+from scanner_backends.pixels import BAND_ROWS, Area
+
+MAX_PIXELS = 500_000_000
+"""A3 at 1200 dpi has 280 million. Above this a file is more likely to be a trap than a page."""
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
+BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow raises on broken files: it has no class of its own for that."""
+
+_PLAUSIBLE_DPI = range(30, 4801)
+_GUESSES_DPI = (75, 100, 150, 200, 300, 400, 600, 1200)
+_GUESS_WIDTH_IN, _GUESS_HEIGHT_IN = 8.5, 14.0
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*")
+_TIFF_SUBFILE, _TIFF_REDUCED = 254, 1
+_TIFF_PLACES = ((273, 279), (324, 325))  # offsets and byte counts: of strips, of tiles
+
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # a worker process is ours alone
+
+
+@dataclass(frozen=True, slots=True)
+class PillowPage:
+    """One image of a file."""
+
+    path: Path
+    frame: int
+    label: str
+
+    def bands(self, request: ScanRequest, area: Area) -> Iterator[Image.Image]:
+        """The area at the request's resolution, top rows first, in mode "1", "L", "RGB" or "I".
+
+        Raises:
+            IoError: the file went away, or is broken.
+            NoMem: it needs more memory than there is.
+        """
+        try:
+            with opened(self.path) as image:
+                image.seek(self.frame)
+                native = native_dpi(image)
+                whole, size = _decoded(image, native, (request.x_dpi, request.y_dpi))
+        except MemoryError:
+            raise NoMem(f"{self.label} is too large for this machine's memory.") from None
+        except (*BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise IoError(f"{self.label} cannot be read: {_reason(error)}.") from error
+        width = max(1, round(size[0] * request.x_dpi / native[0]))
+        height = max(1, round(size[1] * request.y_dpi / native[1]))
+        return _laid_out(whole, (width, height), area)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
+    """Open a file of one of FORMATS, going by what is in it. Bombs are errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd metadata; the pixels count
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path, formats=FORMATS) as image:
+            yield image
+
+
+def pages_of(path: Path) -> tuple[list[PillowPage], list[str]]:
+    """The pages of a file, and a sentence for each part of it that is left out."""
+    try:
+        with opened(path) as image:
+            return _frames(path, image)
+    except UnidentifiedImageError:
+        return [], [f"{path.name}: {_unidentified(path)}."]
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return [], [f"{path.name}: {_TOO_LARGE}."]
+    except MemoryError:
+        return [], [f"{path.name}: there is not enough memory to read it."]
+    except BROKEN as error:
+        return [], [f"{path.name}: the file is broken ({_reason(error)})."]
+
+
+_TOO_LARGE = f"the image has more than {MAX_PIXELS // 1_000_000} million pixels"
+
+
+def _frames(path: Path, image: ImageFile.ImageFile) -> tuple[list[PillowPage], list[str]]:
+    # A camera's JPEG may hold previews behind the picture; only TIFF has pages.
+    count = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+    pages, refused = [], []
+    for frame in range(count):
+        name = path.name if count == 1 else f"{path.name}, page {frame + 1} of {count}"
+        try:
+            image.seek(frame)
+            if count > 1 and _is_preview(image):
+                continue
+            if image.width * image.height > MAX_PIXELS:
+                refused.append(f"{name}: {_TOO_LARGE}.")
+                continue
+            _prove(path, image)
+        except BROKEN as error:
+            refused.append(f"{name}: the file is broken ({_reason(error)}).")
+            continue
+        pages.append(PillowPage(path, frame, name))
+    return pages, refused
+
+
+def _is_preview(image: Image.Image) -> bool:
+    kind = _tag(image, _TIFF_SUBFILE)
+    return isinstance(kind, int) and bool(kind & _TIFF_REDUCED)
+
+
+def _tag(image: Image.Image, number: int) -> Any:
+    """A TIFF tag's value, None when it is missing."""
+    tags = getattr(image, "tag_v2", {})
+    return tags.get(number)
+
+
+def _prove(path: Path, image: ImageFile.ImageFile) -> None:
+    """Find out whether the file is whole, with as little work as each format lets us.
+
+    Raises:
+        BROKEN: it is not.
+    """
+    if image.format == "PNG":
+        with opened(path) as other:
+            other.verify()  # every chunk's checksum; `other` is of no use after that
+    elif image.format == "TIFF":
+        size = path.stat().st_size
+        for offsets, counts in _TIFF_PLACES:
+            for offset, count in zip(
+                _tag(image, offsets) or (), _tag(image, counts) or (), strict=False
+            ):
+                if offset + count > size:
+                    raise OSError("the file is truncated")
+    elif image.format == "BMP" and image.tile and image.tile[0][0] == "raw":
+        _, _, offset, arguments = image.tile[0]
+        stride = arguments[1] if isinstance(arguments, tuple) else 0
+        if offset + stride * image.height > path.stat().st_size:
+            raise OSError("the file is truncated")
+    else:
+        image.draft("L", (1, 1))  # JPEG: an eighth of the size, but every byte is read
+        image.load()
+
+
+def native_dpi(image: Image.Image) -> tuple[int, int]:
+    """The page's resolution, as the upright page has it, in whole pixels per inch.
+
+    What the file says counts, if a scanner could have said it. Without that the page gets the
+    lowest usual resolution at which it fits onto the glass.
+    """
+    width, height = image.size
+    told = _told_dpi(image)
+    turned = _orientation(image) >= 5
+    if told is not None:
+        return (told[1], told[0]) if turned else told
+    if turned and image.format != "TIFF":  # Pillow swaps TIFF's sides by itself
+        width, height = height, width
+    for dpi in _GUESSES_DPI:
+        if width <= dpi * _GUESS_WIDTH_IN and height <= dpi * _GUESS_HEIGHT_IN:
+            return dpi, dpi
+    return _GUESSES_DPI[-1], _GUESSES_DPI[-1]
+
+
+def _told_dpi(image: Image.Image) -> tuple[int, int] | None:
+    # Pillow invents 72 dpi for a JPEG whose Exif has none: look at the sources.
+    pair = _jpeg_dpi(image) if image.format in ("JPEG", "MPO") else image.info.get("dpi")
+    try:
+        x_dpi, y_dpi = (round(float(value)) for value in pair or (0, 0))
+    except (TypeError, ValueError, ArithmeticError):
+        return None
+    plausible = x_dpi in _PLAUSIBLE_DPI and y_dpi in _PLAUSIBLE_DPI
+    return (x_dpi, y_dpi) if plausible else None
+
+
+def _jpeg_dpi(image: Image.Image) -> tuple[float, float] | None:
+    unit = image.info.get("jfif_unit", 0)
+    if unit in (1, 2):
+        x, y = image.info["jfif_density"]
+        return (x, y) if unit == 1 else (x * 2.54, y * 2.54)
+    exif = image.getexif()
+    try:
+        x, y = (float(exif[tag]) for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution))
+    except (LookupError, TypeError, ValueError, ArithmeticError):
+        return None
+    centimetres = exif.get(ExifTags.Base.ResolutionUnit, 2) == 3
+    factor = 2.54 if centimetres else 1.0
+    return (x * factor, y * factor) if math.isfinite(x) and math.isfinite(y) else None
+
+
+def _orientation(image: Image.Image) -> int:
+    """Exif's: 1 is upright, from 5 on the sides are swapped."""
+    found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def _decoded(
+    image: ImageFile.ImageFile, native: tuple[int, int], wanted: tuple[int, int]
+) -> tuple[Image.Image, tuple[int, int]]:
+    """The upright image without alpha, and the size in px that it has at its own resolution.
+
+    A JPEG that is to shrink to half or less is decoded smaller: quicker, in less memory.
+    """
+    size = image.size
+    turned = _orientation(image) >= 5
+    if image.format in ("JPEG", "MPO"):
+        shrink = min(native[0] // wanted[0], native[1] // wanted[1])
+        if shrink >= 2:
+            image.draft(None, (max(1, size[0] // shrink), max(1, size[1] // shrink)))
+        if turned:
+            size = size[1], size[0]
+    image.load()
+    upright: Image.Image = image
+    if _orientation(image) > 1:  # where Pillow has turned it already, it removed the mark
+        upright = ImageOps.exif_transpose(image)
+    if image.format not in ("JPEG", "MPO"):
+        size = upright.size
+    return _plain(upright), size
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The image in mode "1", "L", "RGB", or "I" for 16-bit grey; on white where it is clear."""
+    if image.mode.startswith("I"):
+        return image if image.mode == "I" else image.convert("I")
+    if image.mode == "F":
+        raise ValueError("samples in floating point")
+    clear = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+    if clear:
+        layer = image.convert("RGBA")
+        plain = Image.new("RGB", image.size, (255, 255, 255))
+        plain.paste(layer, mask=layer.getchannel("A"))
+        return plain
+    if image.mode in ("1", "L", "RGB"):
+        # Let go of the file's own object, which keeps more than the pixels.
+        return image if type(image) is Image.Image else image._new(image.im)
+    return image.convert("RGB")
+
+
+def _laid_out(image: Image.Image, size: tuple[int, int], area: Area) -> Iterator[Image.Image]:
+    """Bands of `area` out of the page, which has `size` px at the resolution asked."""
+    left, top, width, height = area
+    exact = image.size == size
+    if not exact and image.mode == "1":
+        image = image.convert("L")
+    shrinks = size[0] <= image.width and size[1] <= image.height
+    resample = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
+    x_ratio, y_ratio = image.width / size[0], image.height / size[1]
+    white = {"1": 1, "I": 65535, "L": 255}.get(image.mode, (255, 255, 255))
+    right = min(left + width, size[0])
+    for start in range(top, top + height, BAND_ROWS):
+        rows = min(BAND_ROWS, top + height - start)
+        end = min(start + rows, size[1])
+        piece = None
+        if left < right and start < end:
+            if exact:
+                piece = image.crop((left, start, right, end))
+            else:
+                edge = (min(right * x_ratio, image.width), min(end * y_ratio, image.height))
+                box = (left * x_ratio, start * y_ratio, *edge)
+                piece = image.resize((right - left, end - start), resample, box=box)
+            if piece.size == (width, rows):
+                yield piece
+                continue
+        band = Image.new(image.mode, (width, rows), white)
+        if piece is not None:
+            band.paste(piece, (0, 0))
+        yield band
+
+
+def _unidentified(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            begins = file.read(8)
+    except OSError as error:
+        return f"it cannot be read ({_reason(error)})"
+    if not begins:
+        return "the file is empty"
+    if begins.startswith(_MAGIC):
+        return "the file is broken"
+    return "it is not a JPEG, PNG, BMP, TIFF or PDF file"
+
+
+def _reason(error: BaseException) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()).rstrip(".") or type(error).__name__
