@@ -65,7 +65,7 @@ def main() -> None:
         else:
             finder.clearRemoteServices()
             types = [QName(namespace, name) for namespace, name in command["find"]]
-            found = finder.searchServices(types=types or None, timeout=3)
+            found = finder.searchServices(types=types or None, timeout=2)
             say(event="found", services=[described(service) for service in found])
     finder.stop()
 

@@ -1,0 +1,108 @@
+"""`wsd-scanner run` as a program: how it starts, how it ends, how it refuses."""
+
+import re
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from support.device import ENDS_WITHIN_S, RunningDevice, refuse
+from support.pages import noisy_page, save_stack
+
+LOOPBACK = ("--no-discovery", "--host", "127.0.0.1")
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_well_and_soon(start_device, sig):
+    device: RunningDevice = start_device()
+    device.process.send_signal(sig)
+    assert device.process.wait(timeout=ENDS_WITHIN_S) == 0, device.stderr()
+
+
+def test_the_ready_line_names_an_address_that_answers(start_device):
+    device: RunningDevice = start_device("--name", "Front desk, 2nd floor")
+    assert device.name == "Front desk, 2nd floor"
+    assert device.scan_url.startswith("http://127.0.0.1:")
+
+
+def test_the_identity_outlives_the_process(tmp_path):
+    """Not with `start_device`, which gives every device a state folder of its own."""
+    from support import device
+
+    seen = set()
+    for number in range(2):
+        state = tmp_path / "state"
+        command = ["run", *LOOPBACK, "--port", "0", "--state-dir", state]
+        running = device.start(command, tmp_path / f"log{number}")
+        seen.add(running.uuid)
+        device.end(running)
+    assert len(seen) == 1
+
+
+def test_a_given_uuid_wins(start_device):
+    given = "11111111-2222-4333-8444-555555555555"
+    assert start_device("--uuid", given).uuid == given
+
+
+def test_no_page_of_the_program_needs_the_checkout(tmp_path):
+    done = refuse(["--help"], tmp_path)
+    assert done.returncode == 0
+    assert "run" in done.stdout
+    assert "scan-server" in done.stdout
+
+
+class TestRefusals:
+    """One sentence that says what would have been right, exit code 2, nothing on stdout."""
+
+    def refused(self, tmp_path: Path, *args: str | Path) -> str:
+        command = ["run", *LOOPBACK, "--port", "0", "--state-dir", tmp_path / "state", *args]
+        done = refuse(command, tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert done.stdout == ""
+        lines = done.stderr.splitlines()
+        assert len(lines) == 1, done.stderr
+        assert "Traceback" not in lines[0]
+        return lines[0]
+
+    def test_a_port_in_use(self, tmp_path):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            assert str(port) in self.refused(tmp_path, "--port", str(port))
+
+    def test_an_unknown_interface(self, tmp_path):
+        command = ["run", "--interface", "nosuch0", "--port", "0", "--state-dir", tmp_path / "s"]
+        done = refuse(command, tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert re.fullmatch(r".*nosuch0.*\n", done.stderr), done.stderr
+
+    def test_a_folder_that_is_not_there(self, tmp_path):
+        assert "nowhere" in self.refused(tmp_path, "--source", f"images:{tmp_path}/nowhere")
+
+    def test_a_folder_without_pages(self, tmp_path):
+        empty = tmp_path / "empty"
+        empty.mkdir()
+        assert "empty" in self.refused(tmp_path, "--source", f"images:{empty}")
+
+    def test_a_file_that_is_no_picture(self, tmp_path):
+        words = tmp_path / "words.png"
+        words.write_text("no picture at all")
+        assert "words.png" in self.refused(tmp_path, "--source", f"images:{words}")
+
+    def test_a_mistyped_flag(self, tmp_path):
+        complaint = self.refused(tmp_path, "--sorce", "chart")
+        assert "--sorce" in complaint
+        assert "--source" in complaint
+
+    def test_a_mistyped_profile(self, tmp_path):
+        complaint = self.refused(tmp_path, "--profile", "genric")
+        assert "genric" in complaint
+        assert "generic" in complaint
+
+    def test_an_unknown_kind_of_source(self, tmp_path):
+        source = save_stack(tmp_path / "pages", [noisy_page(10, 10, seed=0)], 75)
+        assert "images" in self.refused(tmp_path, "--source", f"image:{source}")
+
+    def test_a_state_folder_that_is_a_file(self, tmp_path):
+        occupied = tmp_path / "occupied"
+        occupied.write_text("")
+        assert "occupied" in self.refused(tmp_path, "--state-dir", occupied)
