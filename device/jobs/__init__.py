@@ -1,0 +1,1 @@
+"""The job engine. Knows neither XML nor HTTP."""

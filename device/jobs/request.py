@@ -1,0 +1,71 @@
+"""Ticket (mil, WS-Scan's words) → ScanRequest (mm, SANE's words) and ImageSpec."""
+
+from __future__ import annotations
+
+from device.imaging.spec import ImageSpec
+from device.model.capabilities import ADF, ADF_DUPLEX, FILM, PLATEN
+from device.model.ticket import DocumentFinalParameters, ImageInformation
+from device.model.units import mil_to_mm
+from scanner_backends.base import Mode, ScanRequest, Source
+
+SOURCES = {
+    PLATEN: Source.FLATBED,
+    ADF: Source.ADF,
+    ADF_DUPLEX: Source.ADF_DUPLEX,
+    FILM: Source.TRANSPARENCY,
+}
+
+# One bit is made from grey here, so that threshold and diffusion follow the ContentType.
+_MODES = {
+    "BlackAndWhite1": (Mode.GRAY, 8),
+    "Grayscale4": (Mode.GRAY, 8),
+    "Grayscale8": (Mode.GRAY, 8),
+    "Grayscale16": (Mode.GRAY, 16),
+    "RGB24": (Mode.COLOR, 8),
+    "RGB48": (Mode.COLOR, 16),
+    "RGBa32": (Mode.COLOR, 8),
+    "RGBa64": (Mode.COLOR, 16),
+}
+
+
+def scan_request(parameters: DocumentFinalParameters, *, back: bool = False) -> ScanRequest:
+    """What to acquire for one side."""
+    side = parameters.side(back=back)
+    mode, depth = _MODES[side.color_processing.value]
+    return ScanRequest(
+        source=SOURCES[parameters.input_source.value],
+        mode=mode,
+        depth=depth,
+        x_dpi=side.resolution_width.value,
+        y_dpi=side.resolution_height.value,
+        left_mm=mil_to_mm(side.region.x_offset.value),
+        top_mm=mil_to_mm(side.region.y_offset.value),
+        width_mm=mil_to_mm(side.region.width.value),
+        height_mm=mil_to_mm(side.region.height.value),
+        back=back,
+    )
+
+
+def image_spec(
+    parameters: DocumentFinalParameters, images: ImageInformation, *, back: bool = False
+) -> ImageSpec:
+    """What to make of it: exactly what ImageInformation announced."""
+    side = parameters.side(back=back)
+    info = (images.back or images.front) if back else images.front
+    return ImageSpec(
+        format=parameters.format.value,
+        color=side.color_processing.value,
+        width_px=info.pixels_per_line,
+        height_px=info.number_of_lines,
+        x_dpi=side.resolution_width.value,
+        y_dpi=side.resolution_height.value,
+        quality=parameters.compression_quality_factor.value,
+        rotation=parameters.rotation.value,
+        scaling_width=parameters.scaling_width.value,
+        scaling_height=parameters.scaling_height.value,
+        brightness=parameters.brightness.value,
+        contrast=parameters.contrast.value,
+        sharpness=parameters.sharpness.value,
+        auto_exposure=parameters.auto_exposure,
+        content_type=parameters.content_type.value,
+    )

@@ -1,0 +1,96 @@
+"""Idle, Processing, Stopped, and the conditions behind them. Pure: time goes in.
+
+Source: ws-scan sections 10.3 and 12.6 to 12.10.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from device.model.status import (
+    ClearedCondition,
+    Component,
+    ConditionName,
+    DeviceCondition,
+    ScannerState,
+    ScannerStateReason,
+    ScannerStatus,
+    Severity,
+)
+
+HISTORY = 16
+"""Entries of the condition history (ws-scan section 18, point 21)."""
+
+_SEVERITIES = {
+    ConditionName.CALIBRATING: Severity.WARNING,
+    ConditionName.LAMP_WARMING: Severity.WARNING,
+    ConditionName.INPUT_TRAY_EMPTY: Severity.INFORMATIONAL,
+}
+
+
+def usual_severity(name: ConditionName) -> Severity:
+    """Critical, but for what passes by itself or hinders nobody."""
+    return _SEVERITIES.get(name, Severity.CRITICAL)
+
+
+class Scanner:
+    """The scanner's conditions, numbered from 1 and never numbered again."""
+
+    def __init__(self) -> None:
+        self._active: dict[int, DeviceCondition] = {}
+        self._history: tuple[ClearedCondition, ...] = ()
+        self._last_id = 0
+        self.paused = False
+
+    def raise_condition(
+        self, name: ConditionName, component: Component, now: datetime
+    ) -> DeviceCondition | None:
+        """Add a condition; None if this component has it already."""
+        if self.find(name, component) is not None:
+            return None
+        self._last_id += 1
+        condition = DeviceCondition(self._last_id, now, name, component, usual_severity(name))
+        self._active[condition.condition_id] = condition
+        return condition
+
+    def clear_condition(self, condition_id: int, now: datetime) -> ClearedCondition | None:
+        """Remove a condition; None if it is not there."""
+        condition = self._active.pop(condition_id, None)
+        if condition is None:
+            return None
+        cleared = ClearedCondition(condition, now)
+        self._history = (cleared, *self._history)[:HISTORY]
+        return cleared
+
+    def find(self, name: ConditionName, component: Component) -> DeviceCondition | None:
+        """The active condition of that name at that component."""
+        for condition in self._active.values():
+            if condition.name is name and condition.component is component:
+                return condition
+        return None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether scanning cannot go on until somebody acts."""
+        critical = any(c.severity is Severity.CRITICAL for c in self._active.values())
+        return critical or self.paused
+
+    def status(self, *, busy: bool) -> ScannerStatus:
+        """The scanner's status; `busy` tells that some job is not finished."""
+        if self.stopped:
+            state = ScannerState.STOPPED
+        else:
+            state = ScannerState.PROCESSING if busy else ScannerState.IDLE
+        reasons = [
+            ScannerStateReason(condition.name)
+            for condition in self._active.values()
+            if condition.name is not ConditionName.INPUT_TRAY_EMPTY
+        ]
+        if self.paused:
+            reasons.append(ScannerStateReason.PAUSED)
+        return ScannerStatus(
+            state=state,
+            reasons=tuple(dict.fromkeys(reasons)) or (ScannerStateReason.NONE,),
+            conditions=tuple(self._active.values()),
+            history=self._history,
+        )

@@ -1,0 +1,1 @@
+"""The WS-Scan service. No sockets, no clock."""
