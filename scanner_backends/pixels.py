@@ -69,3 +69,16 @@ def doubled(flat: bytes) -> bytes:
     wide[0::2] = flat
     wide[1::2] = flat
     return bytes(wide)
+
+
+def resampling(source: tuple[int, int], target: tuple[int, int]) -> Image.Resampling:
+    """How to get from one size to another, both width and height in px.
+
+    By area when whole pixels become one; by a smooth filter when fractions do, for Pillow's box
+    takes or leaves a whole pixel there, and which one may differ from band to band.
+    """
+    if target[0] > source[0] or target[1] > source[1]:
+        return Image.Resampling.BICUBIC
+    if source[0] % target[0] == 0 and source[1] % target[1] == 0:
+        return Image.Resampling.BOX
+    return Image.Resampling.HAMMING

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 from PIL import Image
@@ -10,6 +10,7 @@ from PIL import Image
 from device.imaging.rows import BAND_ROWS, image_of, rebanded, upper_bytes
 from scanner_backends.base import Mode, RawPage
 from scanner_backends.errors import Inval
+from scanner_backends.pixels import doubled
 
 SAMPLES: dict[str, tuple[Mode, int]] = {
     "BlackAndWhite1": (Mode.LINEART, 1),
@@ -58,9 +59,9 @@ def coloured(page: RawPage, color: str, content_type: str) -> RawPage:
     eight = _to_eight(page, mode)
     if depth == 8:
         return eight
-    widths: dict[int, Callable[[RawPage, bytes], bytes]] = {4: _nibbles, 16: _doubled}
-    make = widths[depth]
-    return replace(target, bands=(make(eight, band) for band in eight.bands))
+    if depth == 16:
+        return replace(target, bands=map(doubled, eight.bands))
+    return replace(target, bands=(_nibbles(eight, band) for band in eight.bands))
 
 
 def to_samples(page: RawPage) -> RawPage:
@@ -119,10 +120,3 @@ def _nibbles(page: RawPage, band: bytes) -> bytes:
     upper = int.from_bytes(band[0::2].translate(_UPPER_NIBBLE), "big")
     lower = int.from_bytes(band[1::2].translate(_LOWER_NIBBLE), "big")
     return (upper | lower).to_bytes(len(band) // 2, "big")
-
-
-def _doubled(page: RawPage, band: bytes) -> bytes:
-    wide = bytearray(2 * len(band))
-    wide[0::2] = band
-    wide[1::2] = band
-    return bytes(wide)

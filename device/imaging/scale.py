@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil, floor
 
-from PIL import Image
-
 from device.imaging.colour import to_samples
 from device.imaging.rows import BAND_ROWS, image_of
 from scanner_backends.base import RawPage
 from scanner_backends.errors import Inval
+from scanner_backends.pixels import resampling
 
 MAX_SIDE_PX = 1_000_000
 """Wider or higher than any scan: 1000 % of A3 at 2400 dpi is 400 000."""
@@ -40,8 +39,8 @@ def _resampled(page: RawPage, target: RawPage) -> Iterator[bytes]:
     Pillow's `box` may lie on fractions of a pixel and looks beyond itself as far as its filter
     reaches; so with enough rows around it a band gets the very pixels of the whole.
     """
-    shrinks = target.width_px <= page.width_px and target.height_px <= page.height_px
-    resample = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
+    sizes = [(one.width_px, one.height_px) for one in (page, target)]
+    resample = resampling(sizes[0], sizes[1])
     ratio = page.height_px / target.height_px
     reach = 2 * max(1.0, ratio) + 1
     rows = max(1, min(BAND_ROWS, floor(4 * BAND_ROWS / ratio)))

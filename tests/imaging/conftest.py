@@ -1,0 +1,92 @@
+"""Pages to convert, orders, and files read back by programs that are not ours."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from random import Random
+
+import pytest
+
+from device.imaging.colour import SAMPLES
+from device.imaging.convert import fit
+from device.imaging.encoders import encoder_for
+from device.imaging.spec import ImageSpec
+from scanner_backends.base import MM_PER_INCH, Mode, RawPage, ScanRequest, Source
+
+RunTool = Callable[..., bytes]
+
+
+def raw_page(
+    width: int, height: int, mode: Mode = Mode.COLOR, depth: int = 8, rows: int = 64, seed: int = 1
+) -> tuple[RawPage, bytes]:
+    """A page of noise in bands of `rows` rows, and its samples in one piece."""
+    shape = RawPage(width, height, mode, depth, iter(()))
+    data = Random(seed).randbytes(shape.stride * height)
+    return page_of(shape, data, rows), data
+
+
+def page_of(shape: RawPage, data: bytes, rows: int = 64) -> RawPage:
+    def bands() -> Iterator[bytes]:
+        for at in range(0, len(data), rows * shape.stride):
+            yield data[at : at + rows * shape.stride]
+
+    return RawPage(shape.width_px, shape.height_px, shape.mode, shape.depth, bands())
+
+
+def request_for(page: RawPage, dpi: int = 100) -> ScanRequest:
+    """The request that such a page would answer."""
+    width_mm, height_mm = (px * MM_PER_INCH / dpi for px in (page.width_px, page.height_px))
+    return ScanRequest(Source.FLATBED, page.mode, page.depth, dpi, dpi, 0, 0, width_mm, height_mm)
+
+
+def spec_for(page: RawPage, format: str, color: str, **more: object) -> ImageSpec:
+    values = {"width_px": page.width_px, "height_px": page.height_px, "x_dpi": 100, "y_dpi": 100}
+    return ImageSpec(format=format, color=color, **(values | more))
+
+
+def delivered(page: RawPage, spec: ImageSpec) -> bytes:
+    """The whole way: the file's bytes."""
+    fitted = fit(page, request_for(page), spec)
+    return b"".join(encoder_for(spec.format)(fitted, spec, None))
+
+
+def fitted(page: RawPage, spec: ImageSpec) -> bytes:
+    """Half of the way: the samples."""
+    return b"".join(fit(page, request_for(page), spec).bands)
+
+
+class Making:
+    """What the tests of this folder make pages with; a fixture, for they cannot import it."""
+
+    raw_page = staticmethod(raw_page)
+    page_of = staticmethod(page_of)
+    request_for = staticmethod(request_for)
+    spec_for = staticmethod(spec_for)
+    delivered = staticmethod(delivered)
+    fitted = staticmethod(fitted)
+
+    @staticmethod
+    def natural(format: str, color: str, width: int, height: int) -> tuple[RawPage, bytes]:
+        """A page that already has the samples of `color`; 4 bits come out of 8."""
+        mode, depth = SAMPLES[color]
+        return raw_page(width, height, mode, 8 if depth == 4 else depth)
+
+
+@pytest.fixture(scope="session")
+def making() -> type[Making]:
+    return Making
+
+
+@pytest.fixture(scope="session")
+def run_tool() -> RunTool:
+    """Runs a program on a file given as bytes; skips where it is not installed."""
+
+    def run(*command: str, data: bytes) -> bytes:
+        if shutil.which(command[0]) is None:
+            pytest.skip(f"{command[0]} is not installed")
+        done = subprocess.run(command, input=data, capture_output=True, timeout=20)
+        assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+        assert not done.stderr, done.stderr.decode()
+        return done.stdout
+
+    return run
