@@ -1,5 +1,7 @@
 """Debian's sane-airscan finds the device and scans from it."""
 
+import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,22 @@ def loopback(start_device, make_airscan):
         return make_airscan(devices={NAME: device.scan_url})
 
     return ready
+
+
+@pytest.fixture
+def jpeg_profile(tmp_path):
+    """Writes the generic profile with one JPEG format and no other."""
+
+    def write(format: str) -> Path:
+        shipped = (files("profiles") / "generic.toml").read_text()
+        changed, formats = re.subn(r"(?m)^formats = .*$", f'formats = ["{format}"]', shipped)
+        changed, default = re.subn(r"(?m)^format = .*$", f'format = "{format}"', changed)
+        assert (formats, default) == (1, 1)
+        path = tmp_path / f"{format}.toml"
+        path.write_text(changed)
+        return path
+
+    return write
 
 
 SANE_NAME = f"airscan:w0:{NAME}"
