@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.device import ENDS_WITHIN_S, RunningDevice, refuse
+from support.lab import Lab
 from support.pages import noisy_page, save_stack
 
 LOOPBACK = ("--no-discovery", "--host", "127.0.0.1")
@@ -69,9 +70,10 @@ class TestRefusals:
             port = taken.getsockname()[1]
             assert str(port) in self.refused(tmp_path, "--port", str(port))
 
-    def test_an_unknown_interface(self, tmp_path):
+    @pytest.mark.network
+    def test_an_unknown_interface(self, tmp_path, lab: Lab):
         command = ["run", "--interface", "nosuch0", "--port", "0", "--state-dir", tmp_path / "s"]
-        done = refuse(command, tmp_path)
+        done = refuse(command, tmp_path, lab.dev)
         assert (done.returncode, done.stdout) == (2, "")
         assert re.fullmatch(r".*nosuch0.*\n", done.stderr), done.stderr
 

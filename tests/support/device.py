@@ -128,10 +128,13 @@ def end(device: RunningDevice) -> None:
     assert rest == b"", "more than the ready line on stdout"
 
 
-def refuse(command: Sequence[str | Path], cwd: Path) -> "subprocess.CompletedProcess[str]":
+def refuse(
+    command: Sequence[str | Path], cwd: Path, side: Side | None = None
+) -> "subprocess.CompletedProcess[str]":
     """Run a command that is expected to end at once."""
+    args = [*program(), *map(str, command)]
     return subprocess.run(
-        [*program(), *map(str, command)],
+        args if side is None else side.command(args),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
