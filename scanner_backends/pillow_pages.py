@@ -20,7 +20,7 @@ from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from scanner_backends.base import ScanRequest
 from scanner_backends.errors import IoError, NoMem
-from scanner_backends.pixels import BAND_ROWS, Area, resampling
+from scanner_backends.pixels import BAND_ROWS, Area, resampling, resized
 
 MAX_PIXELS = 500_000_000
 """A3 at 1200 dpi has 280 million. Above this a file is more likely to be a trap than a page."""
@@ -265,7 +265,7 @@ def _laid_out(image: Image.Image, size: tuple[int, int], area: Area) -> Iterator
     exact = image.size == size
     if not exact and image.mode == "1":
         image = image.convert("L")
-    resample = resampling(image.size, size)
+    way = resampling(image.size, size)
     x_ratio, y_ratio = image.width / size[0], image.height / size[1]
     white = {"1": 1, "I": 65535, "L": 255}.get(image.mode, (255, 255, 255))
     right = min(left + width, size[0])
@@ -279,7 +279,7 @@ def _laid_out(image: Image.Image, size: tuple[int, int], area: Area) -> Iterator
             else:
                 edge = (min(right * x_ratio, image.width), min(end * y_ratio, image.height))
                 box = (left * x_ratio, start * y_ratio, *edge)
-                piece = image.resize((right - left, end - start), resample, box=box)
+                piece = resized(image, (right - left, end - start), box, way)
             if piece.size == (width, rows):
                 yield piece
                 continue

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil, floor
+
 from PIL import Image
 
 from scanner_backends.base import MM_PER_INCH, Mode, ScanRequest
@@ -82,3 +84,22 @@ def resampling(source: tuple[int, int], target: tuple[int, int]) -> Image.Resamp
     if source[0] % target[0] == 0 and source[1] % target[1] == 0:
         return Image.Resampling.BOX
     return Image.Resampling.HAMMING
+
+
+def resized(
+    image: Image.Image,
+    size: tuple[int, int],
+    box: tuple[float, float, float, float],
+    way: Image.Resampling,
+) -> Image.Image:
+    """`box` of `image` (left, top, right and bottom in px, and parts of them) at another size.
+
+    The filter looks beyond the box as far as it reaches, so a part gets the pixels of the whole.
+    Across first, then down: when left to choose, Pillow decides by the shape of the part, and
+    rounds differently.
+    """
+    left, top, right, bottom = box
+    reach = 2 * max(1.0, (bottom - top) / size[1]) + 1
+    start, end = max(0, floor(top - reach)), min(image.height, ceil(bottom + reach))
+    across = image.resize((size[0], end - start), way, box=(left, start, right, end))
+    return across.resize(size, way, box=(0, top - start, size[0], bottom - start))

@@ -10,7 +10,7 @@ from device.imaging.colour import to_samples
 from device.imaging.rows import BAND_ROWS, image_of
 from scanner_backends.base import RawPage
 from scanner_backends.errors import Inval
-from scanner_backends.pixels import resampling
+from scanner_backends.pixels import resampling, resized
 
 MAX_SIDE_PX = 1_000_000
 """Wider or higher than any scan: 1000 % of A3 at 2400 dpi is 400 000."""
@@ -36,11 +36,10 @@ def scaled(page: RawPage, width: int, height: int) -> RawPage:
 def _resampled(page: RawPage, target: RawPage) -> Iterator[bytes]:
     """Keep just the rows that the next band of the result depends on.
 
-    Pillow's `box` may lie on fractions of a pixel and looks beyond itself as far as its filter
-    reaches; so with enough rows around it a band gets the very pixels of the whole.
+    With enough rows around it, a band gets the very pixels of the whole.
     """
     sizes = [(one.width_px, one.height_px) for one in (page, target)]
-    resample = resampling(sizes[0], sizes[1])
+    way = resampling(sizes[0], sizes[1])
     ratio = page.height_px / target.height_px
     reach = 2 * max(1.0, ratio) + 1
     rows = max(1, min(BAND_ROWS, floor(4 * BAND_ROWS / ratio)))
@@ -53,7 +52,6 @@ def _resampled(page: RawPage, target: RawPage) -> Iterator[bytes]:
             held += next(page.bands)
         held, first = held[(start - first) * page.stride :], start
         window = image_of(page, held)
-        box = (0.0, top * ratio - first, float(page.width_px), bottom * ratio - first)
-        size = (target.width_px, bottom - top)
-        box = (*box[:3], min(box[3], float(window.height)))
-        yield window.resize(size, resample, box=box).tobytes()
+        lower = min(bottom * ratio - first, window.height)
+        box = (0.0, top * ratio - first, page.width_px, lower)
+        yield resized(window, (target.width_px, bottom - top), box, way).tobytes()
