@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
+import ifaddr
 from aiohttp import web
 
 
@@ -37,3 +38,13 @@ def base_url(request: web.Request, advertise: str | None = None) -> str:
 def peer_address(request: web.Request) -> str:
     """The peer's address, without its port."""
     return plain(request.remote or "")
+
+
+def interfaces_with(address: str) -> tuple[str, ...]:
+    """The names of the interfaces that have this address."""
+    return tuple(
+        adapter.name
+        for adapter in ifaddr.get_adapters()
+        for entry in adapter.ips
+        if (entry.ip if isinstance(entry.ip, str) else entry.ip[0]) == address.partition("%")[0]
+    )

@@ -1,0 +1,321 @@
+"""Which parts exist, start order, stop order. No decisions of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import logging
+import random
+import signal
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+
+from device import profile
+from device.clock import Clock
+from device.config import DEFAULT_PORT, SECOND_PORT, Config
+from device.discovery import directed
+from device.discovery.endpoint import DiscoveryEndpoint
+from device.discovery.messages import Announcement
+from device.discovery.responder import Responder
+from device.discovery.state import DiscoveryState
+from device.dpws import service as dpws
+from device.dpws.metadata import DeviceMetadata, scan_service, write_metadata
+from device.errors import ConfigError
+from device.http.addresses import host_of, interfaces_with
+from device.http.server import HttpServer, open_sockets
+from device.http.soap_endpoint import SoapEndpoint
+from device.imaging.encoders import SUPPORTED
+from device.jobs.engine import Engine, Limits
+from device.jobs.tray import Tray
+from device.model.capabilities import LocalText, ScannerConfiguration
+from device.model.changes import Change, ConditionRaised, JobEnded
+from device.pages.supervisor import PageLine
+from device.profile import Profile
+from device.scan.service import ScanService
+from device.soap.dispatch import Dispatcher
+from device.soap.namespaces import STABLE_PATH, WSCN, WSDP
+from device.state import State
+from scanner_backends.base import Description
+from scanner_backends.errors import BackendError
+
+log = logging.getLogger(__name__)
+
+SCAN_PATH = "/scan"
+CHART_RELOAD_S = 10.0
+JOBS_END_S = 3.0
+
+
+async def run(config: Config, clock: Clock, ready: Callable[[str], None]) -> None:
+    """Be the device until SIGTERM or SIGINT. SIGHUP reads the source afresh.
+
+    Args:
+        ready: told the one line that says that everything is up.
+
+    Raises:
+        ConfigError: a setting is wrong, or what it names cannot be had.
+    """
+    stop = asyncio.Event()
+    reload = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
+    device = _Device(config, clock)
+    try:
+        async with asyncio.TaskGroup() as group:
+            url = await device.start(group)
+            ready(f"ready {device.name} urn:uuid:{device.state.uuid} {url}")
+            reloading = group.create_task(device.reload_when(reload))
+            await stop.wait()
+            log.info("going down")
+            reloading.cancel()
+            await device.stop()
+    except* ConfigError as errors:
+        raise errors.exceptions[0] from None
+
+
+class _Device:
+    """The parts of one device, put together."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        shape = profile.load(config.profile, SUPPORTED)
+        self.state = State.load(config.state_dir, config.uuid)
+        self._profile = _personal(shape, config)
+        self.name = " ".join(self._profile.friendly_name.split())
+        self._path = f"/{self.state.uuid}"
+        self._pages = PageLine(config.source, clock=clock)
+        self._feeder_news = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self, group: asyncio.TaskGroup) -> str:
+        """Bring everything up; the URL of the metadata."""
+        description = await self._open_source()
+        sockets = _open_port(self._config)
+        try:
+            endpoint = self._build(description, *sockets[0].getsockname()[:2])
+            self._http = HttpServer(endpoint.handle, sockets, self._page)
+            await self._http.start()
+            self._tasks.append(group.create_task(self._engine.run()))
+            if self._discovery is not None:
+                await self._discovery.start()
+                self._tasks.append(group.create_task(self._discovery.run()))
+        except BaseException:
+            await self._pages.close()
+            raise
+        return f"http://{self._public_host()}:{self._http.port}{self._path}"
+
+    async def stop(self) -> None:
+        """Say Bye, end the jobs in order, close."""
+        async with asyncio.TaskGroup() as group:
+            if self._discovery is not None:
+                group.create_task(self._discovery.stop())
+            group.create_task(self._engine.close(JOBS_END_S))
+        self._endpoint.closing = True
+        await self._http.stop()
+        await self._pages.close()
+        for task in self._tasks:
+            task.cancel()
+
+    async def reload_when(self, asked: asyncio.Event) -> None:
+        """Read the source afresh when asked to, or when the feeder was empty for long enough."""
+        pause = self._config.reload_feeder_s
+        if pause is None:
+            pause = CHART_RELOAD_S if self._config.source.partition(":")[0] == "chart" else 0.0
+        while True:
+            try:
+                async with asyncio.timeout(pause if pause and self._feeder_idle() else None):
+                    await _either(asked, self._feeder_news)
+            except TimeoutError:
+                asked.set()
+            self._feeder_news.clear()
+            if asked.is_set():
+                asked.clear()
+                await self._reload()
+
+    async def _reload(self) -> None:
+        try:
+            description = await self._engine.reload()
+        except BackendError as error:
+            log.error("the source could not be read again: %s", error)
+            return
+        _tell(description)
+
+    def _feeder_idle(self) -> bool:
+        return self._engine.tray.feeder_empty and not self._engine.active()
+
+    async def _open_source(self) -> Description:
+        try:
+            description = await self._pages.start()
+        except BackendError as error:
+            await self._pages.close()
+            raise ConfigError(str(error)) from None
+        _tell(description)
+        return description
+
+    def _build(self, description: Description, host: str, port: int) -> SoapEndpoint:
+        """Introduce the parts to each other."""
+        config, shape = self._config, self._profile
+        self._engine = Engine(
+            self._pages,
+            Tray(description),
+            clock=self._clock,
+            job_ids=self.state.next_job_id,
+            token=lambda: str(uuid.uuid4()),
+            publish=self._heard,
+            limits=Limits(config.waiting_jobs, config.history),
+        )
+        scan = ScanService(
+            self._engine,
+            description=shape.description,
+            configuration=_possible(shape.configuration, description),
+            default_ticket=shape.default_ticket,
+            now=self._clock.now,
+        )
+        metadata = _metadata(shape, self.state.uuid)
+        dispatcher = Dispatcher()
+        dispatcher.add(*dpws.routes(metadata), *scan.routes())
+        responder = self._build_discovery(metadata, host, port)
+        dispatcher.add(*directed.routes(responder))
+        self._endpoint = SoapEndpoint(
+            dispatcher,
+            uuid_urn=f"urn:uuid:{self.state.uuid}",
+            paths=("/", self._path, SCAN_PATH, STABLE_PATH),
+            clock=self._clock,
+            advertise=config.advertise or None,
+        )
+        return self._endpoint
+
+    def _build_discovery(self, metadata: DeviceMetadata, host: str, port: int) -> Responder:
+        config, urn = self._config, f"urn:uuid:{self.state.uuid}"
+        state = DiscoveryState(
+            config.state_dir,
+            urn,
+            metadata=write_metadata(metadata, "").encode(),
+            clock=self._clock,
+        )
+        responder = Responder(
+            Announcement(
+                uuid_urn=urn,
+                types=((WSDP, "Device"), (WSCN, "ScanDeviceType")),
+                scopes=(),
+                path=self._path,
+                port=port,
+                scheme="http",
+                metadata_version=state.metadata_version,
+            ),
+            instance_id=state.instance_id,
+            random=random.Random(),
+            advertise=config.advertise or None,
+        )
+        names = config.interfaces or (interfaces_with(host) if config.host else None)
+        self._discovery = (
+            DiscoveryEndpoint(responder, clock=self._clock, interfaces=names, state=state)
+            if config.discovery
+            else None
+        )
+        return responder
+
+    def _heard(self, change: Change) -> None:
+        """Changes go to whoever watches; so far, that is the feeder's reload."""
+        if isinstance(change, ConditionRaised | JobEnded):
+            self._feeder_news.set()
+
+    def _public_host(self) -> str:
+        """The address that stands in the ready line."""
+        if self._config.advertise or self._config.host:
+            return host_of(self._config.advertise or self._config.host)
+        found = self._discovery.addresses() if self._discovery else []
+        ordered = sorted(found, key=lambda entry: entry[1].version)
+        return host_of(str(ordered[0][1])) if ordered else "127.0.0.1"
+
+    def _page(self) -> str:
+        """What a browser sees at our address."""
+        shape = self._profile
+        facts = (
+            ("Model", f"{shape.model.manufacturer} {shape.model.model_name}"),
+            ("Serial number", shape.serial_number),
+            ("Identity", f"urn:uuid:{self.state.uuid}"),
+            ("State", self._engine.status().state),
+            ("Jobs", str(len(self._engine.active()))),
+            ("Sheets in the feeder", str(len(self._engine.tray.feeder))),
+        )
+        rows = "".join(f"<dt>{key}<dd>{html.escape(value)}" for key, value in facts)
+        name = html.escape(shape.friendly_name)
+        return (
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
+            f"<h1>{name}</h1><dl>{rows}</dl>"
+            "<p>A WSD scanner: add it in your computer's scanner settings.</p></html>"
+        )
+
+
+async def _either(*events: asyncio.Event) -> None:
+    """Wait for the first of several events."""
+    async with asyncio.TaskGroup() as group:
+        waits = [group.create_task(event.wait()) for event in events]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+def _personal(shape: Profile, config: Config) -> Profile:
+    """The profile with the name and place that the user gives it."""
+    description = shape.description
+    if config.name:
+        shape = replace(shape, friendly_name=config.name)
+        description = replace(description, names=(LocalText(config.name, "en"),))
+    if config.location:
+        description = replace(description, locations=(LocalText(config.location, "en"),))
+    return replace(shape, description=description)
+
+
+def _possible(claimed: ScannerConfiguration, has: Description) -> ScannerConfiguration:
+    """The claimed sources that there are pages for."""
+    if not has.virtual:
+        return claimed
+    return replace(
+        claimed,
+        platen=claimed.platen if has.platen else None,
+        adf_front=claimed.adf_front if has.feeder else None,
+    )
+
+
+def _metadata(shape: Profile, identity: str) -> DeviceMetadata:
+    model = shape.model
+    return DeviceMetadata(
+        manufacturer=model.manufacturer,
+        manufacturer_url=model.manufacturer_url,
+        model_name=model.model_name,
+        model_number=model.model_number,
+        model_url=model.model_url,
+        device_category=model.device_category,
+        df_device_category=model.df_device_category,
+        friendly_name=shape.friendly_name,
+        firmware_version=shape.firmware_version,
+        serial_number=shape.serial_number,
+        hosted=(scan_service(SCAN_PATH, identity, model.hardware_ids),),
+    )
+
+
+def _open_port(config: Config) -> list[socket.socket]:
+    if config.port is not None:
+        return open_sockets(config.host, config.port)
+    try:
+        return open_sockets(config.host, DEFAULT_PORT)
+    except ConfigError:
+        log.warning("port %d is taken, so port %d it is", DEFAULT_PORT, SECOND_PORT)
+        return open_sockets(config.host, SECOND_PORT)
+
+
+def _tell(description: Description) -> None:
+    log.info(
+        "source %s: %d pages on the platen, %d in the feeder",
+        description.name,
+        len(description.platen),
+        len(description.feeder),
+    )
+    for sentence in description.refused:
+        log.warning("left out: %s", sentence)

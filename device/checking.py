@@ -1,0 +1,30 @@
+"""What `wsd-scanner check` does: reads a file as what it seems to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from device import config, profile
+from device.dsp import process
+from device.errors import ConfigError
+from device.imaging.encoders import SUPPORTED
+from device.settings import read_toml
+
+
+def check(path: Path) -> str:
+    """Read `path`; one phrase that says what it is.
+
+    Raises:
+        ConfigError: it cannot be read, or something in it is wrong.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a folder; name a file.")
+    if path.suffix.lower() == ".xml":
+        scan_process = process.load(path)
+        return f"a scan process for {scan_process.scan_repository}"
+    document = read_toml(path)
+    if "scanner" in document or "model" in document:
+        found = profile.read(document, SUPPORTED)
+        return f"a profile, {found.model.manufacturer} {found.model.model_name}"
+    config.check_file(document)
+    return "a configuration"

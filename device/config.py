@@ -1,0 +1,259 @@
+"""Where we run: addresses, ports, folders. Not what the device is.
+
+Flags win over the environment (`WSD_SCANNER_*`), that over the file, that over the default; all end
+in one frozen `Config`.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from device.errors import ConfigError
+from device.settings import Table, read_toml
+
+DEFAULT_PORT = 5357
+SECOND_PORT = 8357
+"""Taken when another program has the first one and no port was asked for."""
+ENVIRONMENT = "WSD_SCANNER_"
+MAX_NAME = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as users meet it: flag `--name`, environment, key in the file.
+
+    `kind` is text, integer, number, boolean or texts.
+    """
+
+    name: str
+    kind: str
+    help: str
+    metavar: str = ""
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def variable(self) -> str:
+        return f"{ENVIRONMENT}{self.name.upper()}"
+
+
+SETTINGS = (
+    Setting("source", "text", "where pages come from (default: chart)", "NAME[:ARGUMENT]"),
+    Setting("profile", "text", "what the device claims to be (default: generic)", "NAME|PATH"),
+    Setting("name", "text", "the name that people see (default: the profile's)", "TEXT"),
+    Setting("location", "text", "where the scanner stands", "TEXT"),
+    Setting("host", "text", "address to listen on (default: all)", "ADDR"),
+    Setting(
+        "port",
+        "integer",
+        f"TCP port, 0 for a free one (default: {DEFAULT_PORT}, or {SECOND_PORT} if that is taken)",
+        "PORT",
+    ),
+    Setting("interface", "texts", "be found on this interface only; may be repeated", "NAME"),
+    Setting("advertise", "text", "the address that clients are told, instead of ours", "ADDR"),
+    Setting("discovery", "boolean", "be found by WS-Discovery (default: yes)"),
+    Setting("uuid", "text", "the device's identity, instead of the stored one", "UUID"),
+    Setting("state_dir", "text", "folder for identity, counters and spool", "DIR"),
+    Setting(
+        "waiting_jobs", "integer", "jobs that may wait behind the one at work (default: 8)", "N"
+    ),
+    Setting("history", "integer", "finished jobs that are remembered (default: 100)", "N"),
+    Setting(
+        "reload_feeder",
+        "number",
+        "seconds after which an empty feeder is full again; 0 is never "
+        "(default: 10 with the chart, else 0; SIGHUP reloads at once)",
+        "SECONDS",
+    ),
+    Setting("log_format", "text", "how the log is written (default: text)", "text|json"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that `run` needs to know. An empty `host` is every address; a `port` of None is
+    the default with its substitute."""
+
+    source: str = "chart"
+    profile: str = "generic"
+    name: str = ""
+    location: str = ""
+    host: str = ""
+    port: int | None = None
+    interfaces: tuple[str, ...] = ()
+    advertise: str = ""
+    discovery: bool = True
+    uuid: str | None = None
+    state_dir: Path = Path()
+    waiting_jobs: int = 8
+    history: int = 100
+    reload_feeder_s: float | None = None
+    log_format: str = "text"
+
+
+def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | None) -> Config:
+    """Put the settings together.
+
+    Raises:
+        ConfigError: one of them is wrong; the sentence says where it came from.
+    """
+    if file is None and environment.get(f"{ENVIRONMENT}CONFIG"):
+        file = Path(environment[f"{ENVIRONMENT}CONFIG"])
+    sources: list[Table] = [_from_flags(flags), _from_environment(environment)]
+    if file is not None:
+        table = read_toml(file)
+        check_file(table)
+        sources.append(table)
+    merged = _Merged(sources)
+    return Config(
+        source=merged.text("source", "chart", limit=4096),
+        profile=merged.text("profile", "generic", limit=4096),
+        name=merged.text("name", "", limit=MAX_NAME),
+        location=merged.text("location", "", limit=MAX_NAME),
+        host=merged.text("host", ""),
+        port=merged.port(),
+        interfaces=merged.texts("interface"),
+        advertise=merged.text("advertise", ""),
+        discovery=merged.boolean("discovery", True),
+        uuid=merged.uuid(),
+        state_dir=Path(merged.text("state_dir", "", limit=4096) or default_state_dir(environment)),
+        waiting_jobs=merged.integer("waiting_jobs", 8, low=0, high=1000),
+        history=merged.integer("history", 100, low=0, high=100_000),
+        reload_feeder_s=merged.reload_feeder(),
+        log_format=merged.choice("log_format", ("text", "json"), "text"),
+    )
+
+
+def check_file(table: Table) -> None:
+    """Read every setting of a configuration file once. Raises ConfigError for what is wrong."""
+    _Merged([table]).check()
+    table.done()
+
+
+def default_state_dir(environment: Mapping[str, str]) -> Path:
+    """The folder that systemd gives us, else the user's own for state."""
+    if environment.get("STATE_DIRECTORY"):
+        return Path(environment["STATE_DIRECTORY"].split(":")[0])
+    base = environment.get("XDG_STATE_HOME")
+    if not base and os.geteuid() == 0 and not environment.get("HOME"):
+        return Path("/var/lib/wsd-scanner")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "wsd-scanner"
+
+
+def parse_uuid(value: str) -> str:
+    """A UUID, with `urn:uuid:` before it or not, in lower case.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return str(uuid.UUID(value.strip().lower().removeprefix("urn:").removeprefix("uuid:")))
+
+
+def _from_flags(flags: Mapping[str, Any]) -> Table:
+    named = {name: value for name, value in flags.items() if value is not None}
+    return Table(named, "the command line", "--")
+
+
+def _from_environment(environment: Mapping[str, str]) -> Table:
+    """The `WSD_SCANNER_*` variables, as the types that the file would have."""
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        text = environment.get(setting.variable)
+        if text is None or text == "":
+            continue
+        match setting.kind:
+            case "integer" | "number":
+                try:
+                    values[setting.name] = (int if setting.kind == "integer" else float)(text)
+                except ValueError:
+                    raise ConfigError(
+                        f"{setting.variable} is {text!r}, and must be a number."
+                    ) from None
+            case "boolean":
+                known = {
+                    "1": True,
+                    "true": True,
+                    "yes": True,
+                    "0": False,
+                    "false": False,
+                    "no": False,
+                }
+                if text.lower() not in known:
+                    raise ConfigError(f"{setting.variable} is {text!r}, and must be yes or no.")
+                values[setting.name] = known[text.lower()]
+            case "texts":
+                values[setting.name] = [word for word in text.replace(",", " ").split() if word]
+            case _:
+                values[setting.name] = text
+    return Table(values, "the environment", ENVIRONMENT)
+
+
+class _Merged:
+    """The first of several tables that has a key decides it."""
+
+    def __init__(self, tables: list[Table]) -> None:
+        self._tables = tables
+
+    def _table(self, key: str) -> Table:
+        return next((table for table in self._tables if key in table), self._tables[-1])
+
+    def text(self, key: str, default: str, *, limit: int = 256) -> str:
+        return self._table(key).text(key, default, limit=limit)
+
+    def integer(self, key: str, default: int, *, low: int, high: int) -> int:
+        return self._table(key).integer(key, default, low=low, high=high)
+
+    def boolean(self, key: str, default: bool) -> bool:
+        return self._table(key).boolean(key, default)
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        return self._table(key).texts(key, ())
+
+    def choice(self, key: str, known: tuple[str, ...], default: str) -> str:
+        return self._table(key).choice(key, known, default)
+
+    def port(self) -> int | None:
+        table = self._table("port")
+        return table.integer("port", low=0, high=65_535) if "port" in table else None
+
+    def reload_feeder(self) -> float | None:
+        table = self._table("reload_feeder")
+        if "reload_feeder" not in table:
+            return None
+        return table.number("reload_feeder", low=0, high=86_400)
+
+    def uuid(self) -> str | None:
+        table = self._table("uuid")
+        if "uuid" not in table:
+            return None
+        value = table.text("uuid")
+        try:
+            return parse_uuid(value)
+        except ValueError:
+            raise table.wrong("uuid", f"is {value!r}, and must be a UUID") from None
+
+    def check(self) -> None:
+        for setting in SETTINGS:
+            if setting.name == "port":
+                self.port()
+            elif setting.name == "reload_feeder":
+                self.reload_feeder()
+            elif setting.name == "uuid":
+                self.uuid()
+            elif setting.kind == "integer":
+                self.integer(setting.name, 0, low=0, high=100_000)
+            elif setting.kind == "boolean":
+                self.boolean(setting.name, True)
+            elif setting.kind == "texts":
+                self.texts(setting.name)
+            elif setting.name == "log_format":
+                self.choice("log_format", ("text", "json"), "text")
+            else:
+                self.text(setting.name, "", limit=4096)

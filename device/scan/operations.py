@@ -1,0 +1,210 @@
+"""One place for each operation's action, request body and response body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from device.errors import ConflictingRequiredParameters, InvalidArgs
+from device.jobs.engine import ImageTransfer
+from device.jobs.machine import Job
+from device.model.job import JobRecord
+from device.scan import codec
+from device.scan.read import RequestedName
+from device.scan.validation import Verdict
+from device.soap import xml
+from device.soap.dispatch import Answer, Handler, Incoming, Route
+from device.soap.multipart import IMAGE_ID
+from device.soap.namespaces import PREFIXES, WSCN
+from device.soap.write import attribute, element, leaf
+from device.soap.xml import Element
+
+_SCAN = ("wscn",)
+MAX_LISTED = 28_000
+"""Octets of a job list: the whole envelope must stay below 32,767."""
+
+
+def action(name: str) -> str:
+    """The request action of an operation."""
+    return f"{WSCN}/{name}"
+
+
+def routes(
+    *,
+    create_scan_job: Handler,
+    retrieve_image: Handler,
+    cancel_job: Handler,
+    validate_scan_ticket: Handler,
+    get_scanner_elements: Handler,
+    get_job_elements: Handler,
+    get_active_jobs: Handler,
+    get_job_history: Handler,
+) -> tuple[Route, ...]:
+    """The eight operations with their handlers.
+
+    A request's body element is the operation's name with `Request` behind it. The published
+    GetJobElements request has it without, and PyWSD copies that.
+    """
+
+    def route(
+        name: str, handler: Handler, *bodies: str, once: bool = False, streams: bool = False
+    ) -> Route:
+        bodies = (f"{name}Request", *bodies)
+        return Route(action(name), handler, WSCN, bodies, once=once, streams=streams)
+
+    return (
+        route("CreateScanJob", create_scan_job, once=True),
+        route("RetrieveImage", retrieve_image, streams=True),
+        route("CancelJob", cancel_job, once=True),
+        route("ValidateScanTicket", validate_scan_ticket),
+        route("GetScannerElements", get_scanner_elements),
+        route("GetJobElements", get_job_elements, "GetJobElements"),
+        route("GetActiveJobs", get_active_jobs),
+        route("GetJobHistory", get_job_history),
+    )
+
+
+def body_of(incoming: Incoming) -> Element:
+    """The body element; the dispatcher has checked that it is there."""
+    body = incoming.envelope.body
+    assert body is not None
+    return body
+
+
+def job_token(body: Element) -> str:
+    """The JobToken of a RetrieveImage request.
+
+    Raises:
+        InvalidArgs: it is missing.
+    """
+    return xml.text(xml.need(body, WSCN, "JobToken"))
+
+
+def job_created(job: Job) -> Answer:
+    """CreateScanJobResponse."""
+    return Answer(
+        element(
+            "wscn:CreateScanJobResponse",
+            leaf("wscn:JobId", job.job_id),
+            leaf("wscn:JobToken", job.token),
+            codec.image_information(job.images),
+            codec.final_parameters(job.parameters),
+        ),
+        _SCAN,
+    )
+
+
+def image(transfer: ImageTransfer) -> Answer:
+    """RetrieveImageResponse, with the image as the second MIME part."""
+    include = f"<xop:Include{attribute('href', f'cid:{IMAGE_ID}')}/>"
+    return Answer(
+        element("wscn:RetrieveImageResponse", element("wscn:ScanData", include)),
+        (*_SCAN, "xop"),
+        attachment=transfer,
+    )
+
+
+def job_cancelled() -> Answer:
+    """CancelJobResponse: empty."""
+    return Answer(element("wscn:CancelJobResponse"), _SCAN)
+
+
+def validated(verdict: Verdict) -> Answer:
+    """ValidateScanTicketResponse: a repaired ticket where the given one is not valid.
+
+    Raises:
+        ConflictingRequiredParameters: which of two settings should give way is for the client.
+    """
+    if isinstance(verdict.error, ConflictingRequiredParameters):
+        raise verdict.error
+    repaired = "" if verdict.valid else codec.ticket("ValidScanTicket", verdict.repaired)
+    return Answer(
+        element(
+            "wscn:ValidateScanTicketResponse",
+            element(
+                "wscn:ValidationInfo",
+                leaf("wscn:ValidTicket", verdict.valid),
+                codec.image_information(verdict.images),
+                repaired,
+            ),
+        ),
+        _SCAN,
+    )
+
+
+def scanner_elements(
+    names: Iterable[RequestedName], section: Callable[[str], str | None]
+) -> Answer:
+    """GetScannerElementsResponse: one ElementData for each name, in the order asked for."""
+    entries = _element_data(names, section)
+    return Answer(
+        element("wscn:GetScannerElementsResponse", element("wscn:ScannerElements", *entries)),
+        _SCAN,
+    )
+
+
+def job_elements(names: Iterable[RequestedName], section: Callable[[str], str | None]) -> Answer:
+    """GetJobElementsResponse."""
+    entries = _element_data(names, section)
+    return Answer(
+        element("wscn:GetJobElementsResponse", element("wscn:JobElements", *entries)), _SCAN
+    )
+
+
+def _element_data(
+    names: Iterable[RequestedName], section: Callable[[str], str | None]
+) -> list[str]:
+    """An unknown name is no fault: it is echoed with `Valid="false"` and no content.
+
+    A name asked for twice is answered once, so that a request cannot multiply the answer.
+
+    Raises:
+        InvalidArgs: the names alone would overflow the answer.
+    """
+    entries: dict[tuple[str, str], str] = {}
+    for name in names:
+        content = section(name.local) if name.namespace == WSCN else None
+        if content is not None:
+            marks = attribute("Name", f"wscn:{name.local}") + ' Valid="true"'
+            entry = element("wscn:ElementData", content, attributes=marks)
+        else:
+            entry = element("wscn:ElementData", attributes=f'{_echo(name)} Valid="false"')
+        entries.setdefault((name.namespace, name.local), entry)
+    if sum(map(len, entries.values())) > MAX_LISTED:
+        raise InvalidArgs("RequestedElements", "asks for more than one answer may hold")
+    return list(entries.values())
+
+
+def _echo(name: RequestedName) -> str:
+    """The Name attribute of an unknown section, with its prefix declared again."""
+    if name.namespace == WSCN:
+        return attribute("Name", f"wscn:{name.local}")
+    if not name.namespace:
+        return attribute("Name", name.local)
+    prefix = name.asked.partition(":")[0]
+    if prefix in PREFIXES or not prefix.isidentifier():
+        prefix = "ext"
+    declared = attribute(f"xmlns:{prefix}", name.namespace)
+    return declared + attribute("Name", f"{prefix}:{name.local}")
+
+
+def active_jobs(records: Iterable[JobRecord]) -> Answer:
+    """GetActiveJobsResponse."""
+    return _job_list("wscn:GetActiveJobsResponse", "wscn:ActiveJobs", records)
+
+
+def job_history(records: Iterable[JobRecord]) -> Answer:
+    """GetJobHistoryResponse."""
+    return _job_list("wscn:GetJobHistoryResponse", "wscn:JobHistory", records)
+
+
+def _job_list(response: str, container: str, records: Iterable[JobRecord]) -> Answer:
+    """Summaries, as many from the front as one envelope may hold."""
+    summaries: list[str] = []
+    size = 0
+    for record in records:
+        summary = codec.job_summary(record)
+        size += len(summary.encode())
+        if size > MAX_LISTED:
+            break
+        summaries.append(summary)
+    return Answer(element(response, element(container, *summaries)), _SCAN)

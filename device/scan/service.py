@@ -1,0 +1,185 @@
+"""Operation → engine → response. No XML of its own, no sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Protocol
+
+from device.errors import InvalidDestinationToken, InvalidScanIdentifier
+from device.jobs.engine import ImageTransfer
+from device.jobs.machine import Job
+from device.jobs.tray import Tray
+from device.model.capabilities import ScannerConfiguration, ScannerDescription
+from device.model.job import JobRecord
+from device.model.status import ScannerStatus
+from device.model.ticket import DocumentFinalParameters, ImageInformation, ScanTicket
+from device.scan import codec, operations, read
+from device.scan.validation import Verdict, resolve
+from device.soap.dispatch import Answer, Incoming, Route
+from device.soap.xml import Element
+
+
+class Jobs(Protocol):
+    """The job engine, as far as the service uses it."""
+
+    tray: Tray
+
+    def active(self) -> tuple[JobRecord, ...]: ...
+
+    def history(self) -> tuple[JobRecord, ...]: ...
+
+    def record(self, job_id: int | str) -> JobRecord: ...
+
+    def status(self) -> ScannerStatus: ...
+
+    def check_accepting(self) -> None: ...
+
+    def create(
+        self,
+        ticket: ScanTicket,
+        parameters: DocumentFinalParameters,
+        images: ImageInformation,
+        *,
+        overridden: bool,
+    ) -> Job: ...
+
+    async def retrieve(
+        self, job_id: int | str, token: str, document_name: str, message_id: str
+    ) -> ImageTransfer: ...
+
+    def cancel(self, job_id: int | str, *, at_device: bool = False) -> None: ...
+
+
+class ScanService:
+    """The eight operations of WS-Scan.
+
+    Args:
+        now: the wall clock, for ScannerCurrentTime.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        *,
+        description: ScannerDescription,
+        configuration: ScannerConfiguration,
+        default_ticket: ScanTicket,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._jobs = jobs
+        self._configuration = configuration
+        self._default_ticket = default_ticket
+        self._now = now
+        # These do not change while we run; writing them once makes the common answers cheap.
+        self._sections: Mapping[str, str] = {
+            "ScannerDescription": codec.description(description),
+            "ScannerConfiguration": codec.configuration(configuration),
+            "DefaultScanTicket": codec.ticket("DefaultScanTicket", default_ticket),
+        }
+
+    def routes(self) -> tuple[Route, ...]:
+        """All operations, for the dispatcher."""
+        return operations.routes(
+            create_scan_job=self.create_scan_job,
+            retrieve_image=self.retrieve_image,
+            cancel_job=self.cancel_job,
+            validate_scan_ticket=self.validate_scan_ticket,
+            get_scanner_elements=self.get_scanner_elements,
+            get_job_elements=self.get_job_elements,
+            get_active_jobs=self.get_active_jobs,
+            get_job_history=self.get_job_history,
+        )
+
+    async def create_scan_job(self, incoming: Incoming) -> Answer:
+        """Take a job into the queue (ws-scan section 7.1, its steps in order)."""
+        body = operations.body_of(incoming)
+        ticket = read.ticket_of(body)
+        self._check_identifier(body)
+        self._jobs.check_accepting()
+        verdict = self._resolve(ticket)
+        if verdict.error is not None:
+            raise verdict.error
+        job = self._jobs.create(
+            ticket, verdict.parameters, verdict.images, overridden=bool(verdict.changed)
+        )
+        return operations.job_created(job)
+
+    @staticmethod
+    def _check_identifier(body: Element) -> None:
+        """No scan was started here, so no identifier is valid. One alone misses the other."""
+        identifier = read.text_of(body, "ScanIdentifier")
+        token = read.text_of(body, "DestinationToken")
+        if identifier and not token:
+            raise InvalidDestinationToken
+        if identifier or token:
+            raise InvalidScanIdentifier
+
+    async def retrieve_image(self, incoming: Incoming) -> Answer:
+        """Send the next image of a job (ws-scan section 7.2)."""
+        body = operations.body_of(incoming)
+        transfer = await self._jobs.retrieve(
+            read.job_id(body),
+            operations.job_token(body),
+            read.document_name(body),
+            incoming.envelope.message_id,
+        )
+        return operations.image(transfer)
+
+    async def cancel_job(self, incoming: Incoming) -> Answer:
+        """Cancel a job (ws-scan section 7.3)."""
+        self._jobs.cancel(read.job_id(operations.body_of(incoming)))
+        return operations.job_cancelled()
+
+    async def validate_scan_ticket(self, incoming: Incoming) -> Answer:
+        """Say what would become of a ticket, and change nothing (ws-scan section 7.4)."""
+        verdict = self._resolve(read.ticket_of(operations.body_of(incoming)))
+        return operations.validated(verdict)
+
+    async def get_scanner_elements(self, incoming: Incoming) -> Answer:
+        """Tell the sections that were asked for (ws-scan section 7.5)."""
+
+        def section(name: str) -> str | None:
+            if name == "ScannerStatus":
+                return codec.status(self._jobs.status(), self._now())
+            return self._sections.get(name)
+
+        return operations.scanner_elements(
+            read.requested_names(operations.body_of(incoming)), section
+        )
+
+    async def get_job_elements(self, incoming: Incoming) -> Answer:
+        """Tell sections of one job, live or finished (ws-scan section 7.6)."""
+        body = operations.body_of(incoming)
+        names = read.requested_names(body)
+        record = self._jobs.record(read.job_id(body))
+
+        def section(name: str) -> str | None:
+            match name:
+                case "JobStatus":
+                    return codec.job_status(record.status)
+                case "ScanTicket":
+                    return codec.ticket("ScanTicket", record.ticket)
+                case "Documents":
+                    return codec.documents(record)
+                case _:
+                    return None
+
+        return operations.job_elements(names, section)
+
+    async def get_active_jobs(self, incoming: Incoming) -> Answer:
+        """List the jobs not yet finished (ws-scan section 7.7)."""
+        return operations.active_jobs(self._jobs.active())
+
+    async def get_job_history(self, incoming: Incoming) -> Answer:
+        """List the finished jobs that are remembered, newest first (ws-scan section 7.8)."""
+        return operations.job_history(self._jobs.history())
+
+    def _resolve(self, ticket: ScanTicket) -> Verdict:
+        tray = self._jobs.tray
+        return resolve(
+            ticket,
+            self._configuration,
+            self._default_ticket,
+            feeder_loaded=tray.virtual and not tray.feeder_empty,
+        )

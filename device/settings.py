@@ -1,0 +1,179 @@
+"""Reading TOML strictly: typed values, and complaints that say what would have been right."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from device.errors import ConfigError
+
+
+def suggestion(wrong: str, right: Iterable[str]) -> str:
+    """`; did you mean X?`, or else the list of what there is."""
+    known = sorted(right)
+    near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; there is {', '.join(known)}" if known else ""
+
+
+class Table:
+    """One table of a TOML document, read key by key. `done` refuses what was not asked for."""
+
+    def __init__(self, values: Mapping[str, Any], origin: str, path: str = "") -> None:
+        self._values = values
+        self._origin = origin
+        self._path = path
+        self._asked: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def wrong(self, key: str, why: str) -> ConfigError:
+        """A complaint about the value of `key`."""
+        return ConfigError(f"{self._origin}: {self._path}{key} {why}.")
+
+    def _get(self, key: str, kind: type | tuple[type, ...], what: str) -> Any:
+        self._asked.add(key)
+        if key not in self._values:
+            return None
+        value = self._values[key]
+        is_bool = isinstance(value, bool)
+        if not isinstance(value, kind) or (is_bool and kind is not bool):
+            raise self.wrong(key, f"is {value!r}, and must be {what}")
+        return value
+
+    def _need(self, key: str, value: Any, what: str) -> Any:
+        if value is None:
+            raise self.wrong(key, f"is missing, and must be {what}")
+        return value
+
+    def text(self, key: str, default: str | None = None, *, limit: int = 256) -> str:
+        """A string without control characters, of at most `limit` characters."""
+        value = self._get(key, str, "a text")
+        value = default if value is None else value
+        value = self._need(key, value, "a text")
+        if len(value) > limit:
+            raise self.wrong(key, f"has {len(value)} characters, and may have {limit}")
+        if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+            raise self.wrong(key, "holds a control character")
+        return str(value)
+
+    def integer(self, key: str, default: int | None = None, *, low: int, high: int) -> int:
+        """A whole number from `low` to `high`."""
+        what = f"a whole number from {low} to {high}"
+        value = self._get(key, int, what)
+        value = self._need(key, default if value is None else value, what)
+        if not low <= value <= high:
+            raise self.wrong(key, f"is {value}, and must be {what}")
+        return int(value)
+
+    def number(self, key: str, default: float | None = None, *, low: float, high: float) -> float:
+        """A number from `low` to `high`."""
+        what = f"a number from {low:g} to {high:g}"
+        value = self._get(key, (int, float), what)
+        value = self._need(key, default if value is None else value, what)
+        if not low <= value <= high:
+            raise self.wrong(key, f"is {value}, and must be {what}")
+        return float(value)
+
+    def boolean(self, key: str, default: bool | None = None) -> bool:
+        """`true` or `false`."""
+        value = self._get(key, bool, "true or false")
+        return bool(self._need(key, default if value is None else value, "true or false"))
+
+    def texts(
+        self,
+        key: str,
+        default: tuple[str, ...] | None = None,
+        *,
+        known: Iterable[str] | None = None,
+        empty: bool = False,
+    ) -> tuple[str, ...]:
+        """A list of texts, each out of `known` if that is given, none twice."""
+        value = self._get(key, list, "a list of texts")
+        if value is None:
+            return tuple(self._need(key, default, "a list of texts"))
+        if not value and not empty:
+            raise self.wrong(key, "is empty")
+        for entry in value:
+            if not isinstance(entry, str):
+                raise self.wrong(key, f"holds {entry!r}, and must hold texts")
+            if known is not None and entry not in known:
+                raise self.wrong(key, f"holds {entry!r}{suggestion(entry, known)}")
+        if len(set(value)) != len(value):
+            raise self.wrong(key, "holds an entry twice")
+        return tuple(value)
+
+    def integers(
+        self, key: str, default: tuple[int, ...] | None = None, *, low: int, high: int
+    ) -> tuple[int, ...]:
+        """A list of whole numbers from `low` to `high`."""
+        what = f"a list of whole numbers from {low} to {high}"
+        value = self._get(key, list, what)
+        if value is None:
+            return tuple(self._need(key, default, what))
+        for entry in value:
+            if isinstance(entry, bool) or not isinstance(entry, int) or not low <= entry <= high:
+                raise self.wrong(key, f"holds {entry!r}, and must be {what}")
+        if not value:
+            raise self.wrong(key, "is empty")
+        return tuple(value)
+
+    def choice(self, key: str, known: Iterable[str], default: str | None = None) -> str:
+        """One of `known`."""
+        options = tuple(known)
+        value = self.text(key, default)
+        if value not in options:
+            raise self.wrong(key, f"is {value!r}{suggestion(value, options)}")
+        return value
+
+    def table(self, key: str) -> Table:
+        """A table that must be there."""
+        value = self._need(key, self._get(key, dict, "a table"), "a table")
+        return Table(value, self._origin, f"{self._path}{key}.")
+
+    def optional_table(self, key: str) -> Table:
+        """A table, empty if it is not there."""
+        value = self._get(key, dict, "a table")
+        return Table(value or {}, self._origin, f"{self._path}{key}.")
+
+    def done(self) -> None:
+        """Refuse the keys that nobody asked for.
+
+        Raises:
+            ConfigError: there is one; the sentence suggests the right one.
+        """
+        for key in self._values:
+            if key not in self._asked:
+                raise ConfigError(
+                    f"{self._origin}: {self._path}{key} is not known{suggestion(key, self._asked)}"
+                    + ("" if suggestion(key, self._asked).endswith("?") else ".")
+                )
+
+
+def read_toml(path: Path) -> Table:
+    """Read a TOML file.
+
+    Raises:
+        ConfigError: it cannot be read, or is not TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: there is no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise ConfigError(f"{path}: cannot be read: {why}.") from None
+    return parse_toml(text, str(path))
+
+
+def parse_toml(text: str, origin: str) -> Table:
+    """Read TOML from text; `origin` names it in complaints."""
+    try:
+        return Table(tomllib.loads(text), origin)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{origin}: is not TOML: {error}.") from None

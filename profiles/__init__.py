@@ -1,0 +1,1 @@
+"""One TOML for each model that the device can claim to be."""
