@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageChops
 
 from device.imaging.density import density, per_metre
-from device.imaging.rows import swapped
+from device.imaging.rows import rebanded, swapped
 from device.imaging.spec import ImageSpec
 from scanner_backends.base import Mode, RawPage
 
@@ -22,6 +22,7 @@ LEVEL = 1
 """Scanner noise does not compress: level 6 takes four times as long to save a sixth."""
 
 _CHUNK = 128 * 1024
+_SLICE = 256 * 1024  # the filter holds five copies: small ones
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NONE, _UP = 0, 2
 
@@ -57,16 +58,16 @@ def _filtered(page: RawPage) -> Iterator[bytes]:
     Samples below a byte compress better as they are.
     """
     stride = page.stride
+    number = _UP if page.depth >= 8 else _NONE
     above = bytes(stride)
-    for band in page.bands:
-        if page.depth == 16 and sys.byteorder == "little":
-            band = swapped(band)
-        rows = len(band) // stride
-        filtered = Image.frombytes("L", (stride, rows), band)
-        if page.depth >= 8:
-            shifted = Image.frombytes("L", (stride, rows), above + band[:-stride])
+    for slice_ in rebanded(page, max(1, _SLICE // stride)):
+        band = swapped(slice_) if page.depth == 16 and sys.byteorder == "little" else slice_
+        size = (stride, len(band) // stride)
+        filtered = Image.frombytes("L", size, band)
+        if number == _UP:
+            shifted = Image.frombytes("L", size, above + band[:-stride])
             filtered = ImageChops.subtract_modulo(filtered, shifted)
-        canvas = Image.new("L", (stride + 1, rows), _UP if page.depth >= 8 else _NONE)
+        canvas = Image.new("L", (stride + 1, size[1]), number)
         canvas.paste(filtered, (1, 0))
         yield canvas.tobytes()
         above = band[-stride:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import site
 import sys
@@ -13,6 +14,11 @@ from device.pages.frames import Frame, Order, QuitOrder
 
 READ_LIMIT = 256 * 1024
 """Bytes. asyncio stops reading the pipe at twice this: what a slow peer costs in memory."""
+
+
+_REAP_S = 1.0
+
+log = logging.getLogger(__name__)
 
 
 class ChildDied(Exception):
@@ -73,6 +79,7 @@ class Child:
                 self._header = frames.unpack_header(head)
             payload = await self._frames.readexactly(self._header.length)
         except asyncio.IncompleteReadError:
+            await self._reaped_within(_REAP_S)
             raise ChildDied(self._how()) from None
         header, self._header = self._header, None
         return Frame(header.job, header.kind, payload)
@@ -101,6 +108,14 @@ class Child:
         except TimeoutError:
             return False
         return True
+
+    async def _reaped_within(self, patience_s: float) -> None:
+        """The pipe ends a moment before the process does; only then there is a code to tell."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._process.wait()
+        except TimeoutError:
+            log.warning("worker %d closed its pipe and lives on", self.pid)
 
     async def _gone(self) -> None:
         """Read the pipe empty, without which asyncio never lets go of it, and reap the process."""

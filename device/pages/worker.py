@@ -120,6 +120,8 @@ class Worker:
         """Do `work`, and turn whatever goes wrong into a frame."""
         try:
             work()
+        except BrokenPipeError:
+            raise  # main is gone; there is nobody to tell
         except NoDocs:
             self._send(Frame(job, Kind.NONE))
         except BackendError as error:

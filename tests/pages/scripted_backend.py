@@ -1,0 +1,104 @@
+"""A backend that does as its argument says; another package's, as far as the worker knows."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+
+from scanner_backends.base import Description, Mode, RawPage, TrayPage
+from scanner_backends.errors import Cancelled, Jammed, NoDocs, SourceError
+
+UNWANTED = ("asyncio", "aiohttp", "lxml", "wsdiscovery", "multiprocessing", "pypdfium2")
+
+
+class ScriptedBackend:
+    """Does as its argument says."""
+
+    def __init__(self, argument):
+        if argument == "refuse":
+            raise SourceError("This source is never there.")
+        self.script = argument
+        self.cancelled = threading.Event()
+
+    def describe(self):
+        if self.script == "hang":
+            self.hang()
+        if self.script == "die at once":
+            os._exit(3)
+        if self.script == "many":
+            pages = tuple(TrayPage(n, f"a page with a long name {n}") for n in range(30_000))
+            return Description("scripted", True, platen=pages)
+        loaded = ",".join(sorted(sys.modules.keys() & set(UNWANTED)))
+        return Description(loaded or "nothing unwanted", True, platen=(TrayPage(0, "page"),))
+
+    def scan(self, request, page):
+        self.cancelled.clear()
+        if self.script == "empty":
+            raise NoDocs("The feeder is empty.")
+        if self.script == "jam at once":
+            raise Jammed("A sheet is stuck.")
+        return RawPage(100, 256, Mode.GRAY, 8, self.bands())
+
+    def bands(self):
+        if self.script == "wait":
+            self.wait()
+        yield bytes(6400)
+        act = {
+            "jam": self.jam,
+            "bug": self.bug,
+            "print": self.prints,
+            "die": self.die,
+            "garbage": self.garbage,
+            "deaf": self.hang,
+            "wait later": self.wait,
+            "memory": self.memory,
+        }.get(self.script)
+        if act:
+            act()
+        for _ in range(3):
+            yield bytes(6400)
+
+    def cancel(self):
+        if self.script != "deaf":
+            self.cancelled.set()
+
+    def close(self):
+        if self.script == "farewell":
+            os.write(2, b"closed\n")
+
+    def wait(self):
+        self.cancelled.wait()
+        raise Cancelled("The scan was cancelled.")
+
+    def hang(self):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        threading.Event().wait()
+
+    def jam(self):
+        raise Jammed("A sheet is stuck.")
+
+    def bug(self):
+        raise ValueError("nobody thought of this")
+
+    def memory(self):
+        raise MemoryError
+
+    def die(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def prints(self):
+        print("stray")
+        os.write(1, b"stray\n")
+        subprocess.run([sys.executable, "-c", "print('stray')"], check=True)
+        assert sys.stdin.read() == ""
+        assert os.read(0, 10) == b""
+
+    def garbage(self):
+        for fd in range(3, 32):
+            try:
+                if stat.S_ISFIFO(os.fstat(fd).st_mode):
+                    os.write(fd, b"this is not a frame at all")
+            except OSError:
+                pass  # closed, or the end to read from

@@ -1,0 +1,342 @@
+"""The page line: pages arrive whole, and a worker that fails is replaced."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from support.wait import wait_until
+
+from device.clock import SystemClock
+from device.imaging.encoders import SUPPORTED
+from device.imaging.spec import MEDIA_TYPES
+from device.pages.supervisor import PageImage, PageLine
+from scanner_backends.errors import Cancelled, IoError, Jammed, NoDocs, SourceError
+
+pytestmark = pytest.mark.usefixtures("scripted")
+
+
+async def whole(image: PageImage) -> bytes:
+    return b"".join([piece async for piece in image])
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    """Wait without holding up the loop."""
+    await asyncio.to_thread(wait_until, condition, 20, what)
+
+
+def exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("format", SUPPORTED)
+async def test_a_page_arrives_in_every_format(line, order, format):
+    chart = await line("chart")
+    image = await chart.page(1, 0, *order(format, "Grayscale8", size=(333, 222)))
+    assert image.media_type == MEDIA_TYPES[format]
+    file = await whole(image)
+    with Image.open(BytesIO(file)) as decoded:
+        assert decoded.size == (image.width_px, image.height_px) == (333, 222)
+        decoded.load()
+    assert image.bytes_sent == len(file)
+
+
+async def test_the_source_describes_itself_at_the_start(line):
+    chart = await line("chart:sheets=1")
+    assert [page.label for page in (await chart.start()).feeder] == [
+        "sheet 1 front",
+        "sheet 1 back",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("images:/nowhere/at/all", "/nowhere/at/all does not exist"),
+        ("chrat", "did you mean 'chart'"),
+        ("scripted:refuse", "never there"),
+    ],
+)
+async def test_a_source_that_cannot_be_opened_says_why(line, source, sentence):
+    with pytest.raises(SourceError, match=sentence):
+        await (await line(source)).start()
+
+
+async def test_a_reload_sees_new_files(line, tmp_path: Path):
+    folder = tmp_path / "stack"
+    stack = await line(f"images:{folder}")
+    with pytest.raises(SourceError):
+        await stack.start()
+    folder.mkdir()
+    Image.new("L", (10, 10)).save(folder / "b.png")
+    assert [page.label for page in (await stack.describe()).feeder] == ["b.png"]
+    Image.new("L", (10, 10)).save(folder / "a.png")
+    assert [page.label for page in (await stack.describe()).feeder] == ["a.png", "b.png"]
+
+
+async def test_the_spool_folder_is_the_workers(order, tmp_path: Path):
+    async with PageLine("chart", clock=SystemClock(), spool_dir=tmp_path / "gone") as chart:
+        with pytest.raises(IoError):
+            await whole(await chart.page(1, 0, *order("dib")))
+        await whole(await chart.page(2, 0, *order("png")))
+
+
+async def test_a_page_beyond_the_last_is_not_there(line, order):
+    chart = await line("chart:sheets=1")
+    with pytest.raises(NoDocs):
+        await chart.page(1, 3, *order())
+    assert await whole(await chart.page(1, 2, *order()))
+
+
+async def test_a_jam_at_once_keeps_the_page_from_beginning(line, order):
+    with pytest.raises(Jammed, match="stuck"):
+        await (await line("scripted:jam at once")).page(1, 0, *order())
+
+
+async def test_a_jam_in_mid_page_breaks_the_image_off(line, order):
+    scripted = await line("scripted:jam")
+    image = await scripted.page(1, 0, *order())
+    assert await anext(image)
+    with pytest.raises(Jammed):
+        await whole(image)
+    assert image.bytes_sent == 0
+
+
+async def test_what_a_library_prints_stays_out_of_the_image(line, order):
+    image = await (await line("scripted:print")).page(1, 0, *order())
+    with Image.open(BytesIO(await whole(image))) as decoded:
+        assert decoded.getcolors() == [(25_600, 0)]
+
+
+async def test_bytes_of_a_cancelled_job_never_reach_the_next(line, order, large):
+    chart = await line("chart")
+    expected = await whole(await chart.page(1, 0, *order()))
+    pid = chart.worker_pid
+    for job in range(2, 6):
+        image = await chart.page(job, 0, *large)
+        assert await anext(image)
+        await chart.cancel(job)
+        with pytest.raises(Cancelled):
+            await anext(image)
+        assert await whole(await chart.page(job + 10, 0, *order())) == expected
+    assert chart.worker_pid == pid
+
+
+async def test_closing_an_image_cancels_its_page(line, order, large):
+    chart = await line("chart")
+    async with await chart.page(1, 0, *large) as image:
+        await anext(image)
+    pid = chart.worker_pid
+    assert await whole(await chart.page(1, 0, *order()))
+    assert chart.worker_pid == pid
+    await image.aclose()
+
+
+async def test_a_reader_who_waits_is_told_of_the_cancellation(line, order):
+    scripted = await line("scripted:wait later")
+    image = await scripted.page(1, 0, *order())
+    async with asyncio.TaskGroup() as group:
+        reading = group.create_task(outcome(whole(image)))
+        await asyncio.sleep(0)
+        await scripted.cancel(1)
+    assert isinstance(reading.result(), Cancelled)
+
+
+async def test_a_page_that_has_not_begun_can_be_cancelled(line, order):
+    scripted = await line("scripted:wait")
+    await scripted.start()
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(outcome(scripted.page(1, 0, *order())))
+        await asyncio.sleep(0)
+        await scripted.cancel(1)
+    assert isinstance(waiting.result(), Cancelled)
+
+
+async def outcome(work) -> object:
+    try:
+        return await work
+    except Cancelled as error:
+        return error
+
+
+async def test_a_caller_who_gives_up_leaves_the_line_free(line, order):
+    scripted = await line("scripted:wait")
+    await scripted.start()
+    pid = scripted.worker_pid
+    for job in (1, 2):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await scripted.page(job, 0, *order())
+    assert scripted.worker_pid == pid
+    assert (await scripted.describe()).platen
+
+
+async def test_a_reader_who_gives_up_between_header_and_payload_loses_nothing(line, order, large):
+    chart = await line("chart")
+    image = await chart.page(1, 0, *large)
+    taken = 0
+    for _ in range(20):
+        try:
+            async with asyncio.timeout(0):
+                while True:
+                    taken += len(await anext(image))
+        except TimeoutError:
+            pass
+    taken += len(await whole(image))
+    assert taken == image.bytes_sent
+
+
+async def test_cancelling_another_job_changes_nothing(line, order):
+    chart = await line("chart")
+    image = await chart.page(1, 0, *order())
+    await chart.cancel(2)
+    assert await whole(image)
+    await chart.cancel(1)
+
+
+async def test_a_second_page_waits_for_the_first(line, order):
+    chart = await line("chart")
+    first = await chart.page(1, 0, *order(size=(400, 600)))
+    happened = []
+
+    async def scan_the_second() -> None:
+        second = await chart.page(2, 0, *order())
+        happened.append("the second began")
+        await whole(second)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(scan_the_second())
+        await asyncio.sleep(0)
+        await whole(first)
+        happened.append("the first ended")
+    assert happened == ["the first ended", "the second began"]
+
+
+async def test_a_worker_that_is_killed_breaks_the_page_and_is_replaced(line, order, large):
+    chart = await line("chart")
+    image = await chart.page(1, 0, *large)
+    os.kill(chart.worker_pid, signal.SIGKILL)
+    with pytest.raises(IoError, match="signal 9"):
+        await whole(image)
+    assert await whole(await chart.page(2, 0, *order()))
+
+
+async def test_a_worker_that_dies_while_idle_is_replaced(line, order):
+    chart = await line("chart")
+    await chart.start()
+    pid = chart.worker_pid
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: chart.worker_pid != pid, "the death is seen")
+    assert await whole(await chart.page(1, 0, *order()))
+
+
+async def test_a_worker_that_kills_itself_breaks_only_its_page(line, order):
+    scripted = await line("scripted:die")
+    for job in (1, 2):
+        image = await scripted.page(job, 0, *order())
+        with pytest.raises(IoError):
+            await whole(image)
+
+
+async def test_garbage_on_the_pipe_breaks_the_page_and_the_worker_is_replaced(line, order):
+    scripted = await line("scripted:garbage")
+    for job in (1, 2):
+        image = await scripted.page(job, 0, *order())
+        pid = scripted.worker_pid
+        with pytest.raises(IoError, match="does not begin a frame"):
+            await whole(image)
+        assert scripted.worker_pid != pid
+
+
+@pytest.mark.parametrize("source", ["chart", "scripted:deaf"])
+async def test_a_worker_that_does_not_obey_is_ended(line, order, large, source):
+    chosen = await line(source, cancel_s=0.2, term_s=0.2)
+    image = await chosen.page(1, 0, *(large if source == "chart" else order()))
+    pid = chosen.worker_pid
+    if source == "chart":
+        os.kill(pid, signal.SIGSTOP)
+    await chosen.cancel(1)
+    with pytest.raises(Cancelled):
+        await anext(image)
+    assert not exists(pid)
+    assert (await chosen.describe()).platen
+    assert chosen.worker_pid not in (None, pid)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"), [("scripted:hang", "within"), ("scripted:die at once", "code 3")]
+)
+async def test_a_worker_that_cannot_start_is_given_up(line, source, reason):
+    scripted = await line(source, describe_s=1.0, term_s=0.1)
+    with pytest.raises(IoError, match=reason):
+        await scripted.start()
+    assert scripted.worker_pid is None
+
+
+async def test_a_peer_that_does_not_read_stops_the_worker(line, large):
+    chart = await line("chart")
+    image = await chart.page(1, 0, *large)
+    written = []
+
+    def stands_still() -> bool:
+        fields = Path(f"/proc/{chart.worker_pid}/io").read_text().split()
+        written.append(int(fields[fields.index("wchar:") + 1]))
+        return len(written) > 10 and len(set(written[-10:])) == 1
+
+    await until(stands_still, "the worker waits")
+    assert written[-1] < 4 << 20
+    await image.aclose()
+
+
+async def test_fifty_pages_leave_nothing_behind(line, order):
+    chart = await line("chart")
+    await whole(await chart.page(1, 0, *order()))
+
+    def descriptors() -> tuple[int, int]:
+        return tuple(len(os.listdir(f"/proc/{pid}/fd")) for pid in ("self", chart.worker_pid))
+
+    before, pid = descriptors(), chart.worker_pid
+    for job in range(50):
+        image = await chart.page(job, 0, *order(("png", "dib", "jfif")[job % 3]))
+        if job % 5:
+            await whole(image)
+        else:
+            await image.aclose()
+    assert descriptors() == before
+    assert chart.worker_pid == pid
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_replaced_workers_leave_nothing_behind(line, order):
+    scripted = await line("scripted:die")
+
+    async def break_one() -> int:
+        image = await scripted.page(1, 0, *order())
+        with pytest.raises(IoError):
+            await whole(image)
+        return len(os.listdir("/proc/self/fd"))
+
+    assert await break_one() == await break_one() == await break_one()
+
+
+async def test_closing_the_line_in_mid_page_ends_the_worker(line, large):
+    chart = await line("chart")
+    image = await chart.page(1, 0, *large)
+    pid = chart.worker_pid
+    await chart.close()
+    assert not exists(pid)
+    with pytest.raises(Cancelled):
+        await anext(image)
+    await chart.close()
+
+
+async def test_a_worker_starts_from_any_folder(line, order, tmp_path, monkeypatch):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    (tmp_path / "device").mkdir()
+    (tmp_path / "device" / "__init__.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    assert await whole(await (await line("chart")).page(1, 0, *order()))
