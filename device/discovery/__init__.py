@@ -1,0 +1,1 @@
+"""WS-Discovery: being found. Not scanning."""

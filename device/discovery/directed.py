@@ -1,0 +1,76 @@
+"""Probe and Resolve over HTTP: answered at once, on the connection they came by.
+
+Source: dpws section 4.9.
+"""
+
+from __future__ import annotations
+
+import re
+
+from device.discovery import wire
+from device.discovery.matching import RULES, matches
+from device.discovery.messages import AppSequence, Probe, Resolve, Target
+from device.discovery.responder import Responder
+from device.errors import ActionNotSupported, MatchingRuleNotSupported
+from device.soap.addressing import endpoint_reference
+from device.soap.dispatch import Answer, Incoming, Route
+from device.soap.namespaces import PREFIX_OF, PROBE, RESOLVE, WSD, reply_action
+from device.soap.write import attribute, element, leaf
+
+_ZONE = re.compile(r"%[^\]/]*(?=\])")
+
+
+def routes(responder: Responder) -> tuple[Route, ...]:
+    """The two operations, for the dispatcher behind our HTTP port."""
+
+    async def probe(incoming: Incoming) -> Answer:
+        request = wire.from_envelope(incoming.envelope)
+        if not isinstance(request, Probe):
+            raise ActionNotSupported(incoming.envelope.action)
+        found = matches(request, responder.announcement)
+        if found is None:
+            raise MatchingRuleNotSupported(request.match_by, tuple(RULES))
+        return _answer(responder, incoming, "Probe", found)
+
+    async def resolve(incoming: Incoming) -> Answer:
+        request = wire.from_envelope(incoming.envelope)
+        if not isinstance(request, Resolve):
+            raise ActionNotSupported(incoming.envelope.action)
+        return _answer(responder, incoming, "Resolve", responder.is_us(request.address))
+
+    return (
+        Route(PROBE, probe, WSD, ("Probe",)),
+        Route(RESOLVE, resolve, WSD, ("Resolve",)),
+    )
+
+
+def _answer(responder: Responder, incoming: Incoming, operation: str, found: bool) -> Answer:
+    target = responder.target_by(_ZONE.sub("", incoming.base_url))
+    match = _match(f"wsd:{operation}Match", target) if found else ""
+    prefixes = dict.fromkeys(PREFIX_OF[namespace] for namespace, _ in target.types)
+    return Answer(
+        body=element(f"wsd:{operation}Matches", match),
+        prefixes=("wsd", *prefixes),
+        action=reply_action(incoming.envelope.action),
+        headers=_app_sequence(responder.next_sequence()),
+    )
+
+
+def _match(name: str, target: Target) -> str:
+    types = " ".join(f"{PREFIX_OF[namespace]}:{local}" for namespace, local in target.types)
+    return element(
+        name,
+        endpoint_reference("wsa:EndpointReference", target.address),
+        leaf("wsd:Types", types) if types else "",
+        leaf("wsd:Scopes", " ".join(target.scopes)) if target.scopes else "",
+        leaf("wsd:XAddrs", " ".join(target.xaddrs)),
+        leaf("wsd:MetadataVersion", target.metadata_version),
+    )
+
+
+def _app_sequence(sequence: AppSequence) -> str:
+    return element(
+        "wsd:AppSequence",
+        attributes=attribute("InstanceId", str(sequence.instance_id))
+        + attribute("MessageNumber", str(sequence.message_number)),
+    )

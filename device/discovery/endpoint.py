@@ -1,0 +1,301 @@
+"""Sockets, groups, interfaces and the timer. Never what to say: that is the responder's.
+
+Source: wsdiscovery.md, section 5.3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import socket
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from device.clock import Clock
+from device.discovery import interfaces, netlink, wire
+from device.discovery.limits import Remembered
+from device.discovery.links import BOTH, Address, Family, Link, Site, sites
+from device.discovery.messages import Announcement
+from device.discovery.responder import Arrival, Datagram, Responder
+from device.discovery.sockets import PORT, FamilySocket, Received
+from device.discovery.state import DiscoveryState
+from device.errors import ConfigError, RequestError
+
+logger = logging.getLogger(__name__)
+traffic = logging.getLogger("device.traffic.udp")
+
+DATAGRAMS_PER_WAKE_UP = 32
+"""Enough to keep up, few enough that a flood does not hold up the rest of the process."""
+SETTLE_S = 0.1
+"""Changes of interfaces come in bunches."""
+POLL_S = 2.0
+"""How often interfaces are read where the kernel does not tell of changes."""
+FAREWELL_S = 1.0
+
+_encode = functools.lru_cache(maxsize=128)(wire.encode)  # all copies are the same bytes
+
+
+class DiscoveryEndpoint:
+    """Lets others find what the responder announces.
+
+    `start`, then `run` in a task group, then `stop`. Without `run` interfaces that come later are
+    not noticed.
+
+    Args:
+        interfaces: names; None for all that make sense.
+        families: those that are missing on this machine are left out, as long as one remains.
+        state: where the addresses are kept that raise the MetadataVersion when they change.
+    """
+
+    def __init__(
+        self,
+        responder: Responder,
+        *,
+        clock: Clock,
+        interfaces: Sequence[str] | None = None,
+        families: Collection[Family] = BOTH,
+        state: DiscoveryState | None = None,
+        port: int = PORT,
+    ) -> None:
+        self._responder = responder
+        self._clock = clock
+        self._names = interfaces
+        self._families = tuple(families)
+        self._state = state
+        self._port = port
+        self._sockets: dict[Family, FamilySocket] = {}
+        self._links: list[Link] = []
+        self._joined: set[Site] = set()
+        self._news: socket.socket | None = None
+        self._changed = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_stopping = False
+        self._mentioned = Remembered(lifetime_s=60, limit=100)
+        self.counts: Counter[str] = Counter()
+        """What happened how often: `answered`, `dropped: why`, `not sent: why`."""
+
+    async def start(self) -> None:
+        """Open the sockets, join the groups, plan the first Hello.
+
+        Raises:
+            ConfigError: an unknown interface, or a port that cannot be had.
+        """
+        interfaces.check_names(self._names)
+        self._open_sockets()
+        loop = asyncio.get_running_loop()
+        try:
+            self._news = netlink.subscribe()
+            loop.add_reader(self._news, self._on_news)
+        except OSError as error:
+            logger.info("interfaces are read every %g s: %s", POLL_S, error)
+        for family_socket in self._sockets.values():
+            loop.add_reader(family_socket.fileno(), self._on_readable, family_socket)
+        await self._read_links()
+        logger.info("to be found on: %s", interfaces.describe(self._links))
+
+    def _open_sockets(self) -> None:
+        missing: list[str] = []
+        for family in self._families:
+            try:
+                self._sockets[family] = FamilySocket(family, self._port)
+            except OSError as error:
+                missing.append(f"IPv{family.value}: {error.strerror}")
+            except ConfigError:
+                self._close()
+                raise
+        if not self._sockets:
+            raise ConfigError(
+                f"UDP port {self._port} cannot be opened ({'; '.join(missing)}); "
+                f"--no-discovery does without it."
+            )
+        for why in missing:
+            logger.info("goes without %s", why)
+
+    async def run(self) -> None:
+        """Follow the interfaces until `stop`."""
+        timeout_s = POLL_S if self._news is None else None
+        while not self._is_stopping:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._changed.wait()
+            if self._is_stopping:
+                return
+            if self._changed.is_set():
+                await asyncio.sleep(SETTLE_S)
+                self._changed.clear()
+            await self._read_links()
+
+    async def stop(self) -> None:
+        """Say Bye wherever Hello was said, for at most a second, and close."""
+        self._is_stopping = True
+        self._changed.set()
+        for family_socket in self._sockets.values():
+            asyncio.get_running_loop().remove_reader(family_socket.fileno())
+        self._responder.farewell(self._clock.monotonic())
+        self._send_due()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_S):
+                await self._quiet.wait()
+        self._close()
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._news is not None:
+            asyncio.get_running_loop().remove_reader(self._news)
+            self._news.close()
+        for family_socket in self._sockets.values():
+            family_socket.close()
+        self._sockets.clear()
+        self._joined.clear()
+
+    def announce(self, announcement: Announcement) -> None:
+        """Say Hello again, as `announcement`: something in the metadata is new."""
+        self._responder.announce(announcement, self._clock.monotonic())
+        self._send_due()
+
+    def addresses(self) -> list[tuple[str, Address]]:
+        """(interface name, address) of every address that we can be found at now."""
+        return [
+            (link.name, own.ip)
+            for link in self._links
+            for own in link.addresses
+            if Family(own.version) in self._sockets
+        ]
+
+    def _on_news(self) -> None:
+        assert self._news is not None
+        netlink.drain(self._news)
+        self._changed.set()
+
+    async def _read_links(self) -> None:
+        """Use the links that there are now: join, leave, and have Hello said."""
+        try:
+            links = interfaces.usable_links(self._names, tuple(self._sockets))
+        except OSError as error:
+            self._count("interfaces not read", error)
+            return
+        if links == self._links:
+            return
+        logger.debug("interfaces: %s", interfaces.describe(links))
+        await self._keep(links)
+        self._links = links
+        self._join(set(sites(links)))
+        self._responder.links_changed(links, self._clock.monotonic())
+        self._send_due()
+
+    async def _keep(self, links: Sequence[Link]) -> None:
+        """Store the addresses that will be announced; another in place of one is a new version."""
+        if self._state is None:
+            return
+        version = await asyncio.to_thread(self._state.advertised, links)
+        told = self._responder.announcement
+        if version != told.metadata_version:
+            self._responder.revise(told.with_version(version))
+
+    def _join(self, wanted: set[Site]) -> None:
+        for site in self._joined - wanted:
+            self._sockets[site.family].leave(site.link)
+        self._joined &= wanted
+        for site in wanted - self._joined:
+            try:
+                self._sockets[site.family].join(site.link)
+                self._joined.add(site)
+            except OSError as error:
+                self._count("group not joined", error)
+
+    def _on_readable(self, family_socket: FamilySocket) -> None:
+        """Take what has arrived. Whatever one datagram does, the next is read all the same."""
+        for _ in range(DATAGRAMS_PER_WAKE_UP):
+            try:
+                received = family_socket.receive()
+            except BlockingIOError:
+                break
+            except OSError as error:
+                self._count("not received", error)
+                break
+            try:
+                if received is None:
+                    self.counts["dropped: too long"] += 1
+                else:
+                    self._take(received)
+            except Exception:
+                self.counts["dropped: our error"] += 1
+                logger.exception("a datagram could not be dealt with")
+        self._send_due()
+
+    def _take(self, received: Received) -> None:
+        link = self._link_of(received)
+        if link is None:
+            self.counts["dropped: other interface"] += 1
+            return
+        arrival = Arrival(link, received.source, received.port, received.destination)
+        if not self._responder.is_welcome(arrival):
+            self._drop(received, "unwelcome source")
+            return
+        traffic.debug("from %s port %d: %r", received.source, received.port, received.data)
+        try:
+            request = wire.decode(received.data)
+        except RequestError as error:
+            self._drop(received, type(error).__name__)
+            return
+        answered = self._responder.answer(request, arrival, self._clock.monotonic())
+        self.counts["answered" if answered else "dropped: no answer due"] += 1
+
+    def _link_of(self, received: Received) -> Link | None:
+        """The link that `received` came in on.
+
+        What this machine sends to its own address arrives on the loopback; it counts for the link
+        that has the address.
+        """
+        for link in self._links:
+            if link.index == received.link:
+                return link
+        return next((link for link in self._links if link.has(received.destination)), None)
+
+    def _drop(self, received: Received, why: str) -> None:
+        """Count it, and mention it once per source and minute."""
+        self.counts[f"dropped: {why}"] += 1
+        now = self._clock.monotonic()
+        if logger.isEnabledFor(logging.DEBUG) and not self._mentioned.knows(received.source, now):
+            self._mentioned.add(received.source, now)
+            logger.debug("dropped a datagram from %s: %s", received.source, why)
+
+    def _count(self, what: str, error: OSError) -> None:
+        self.counts[f"{what}: {error.strerror}"] += 1
+        now = self._clock.monotonic()
+        if not self._mentioned.knows((what, error.errno), now):
+            self._mentioned.add((what, error.errno), now)
+            logger.debug("%s: %s", what, error)
+
+    def _send_due(self) -> None:
+        """Send what is due, and come back when more is."""
+        for datagram in self._responder.due(self._clock.monotonic()):
+            try:
+                self._send(datagram)
+            except OSError as error:
+                self._count("not sent", error)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = self._responder.next_deadline()
+        if deadline is None:
+            self._quiet.set()
+            return
+        self._quiet.clear()
+        wait_s = max(0.0, deadline - self._clock.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._send_due)
+
+    def _send(self, datagram: Datagram) -> None:
+        family_socket = self._sockets.get(datagram.site.family)
+        if family_socket is None:
+            return
+        data = _encode(datagram.message)
+        traffic.debug("to %s: %r", datagram.peer or "the group", data)
+        if datagram.peer is None:
+            family_socket.send_to_group(data, datagram.source, datagram.site.link)
+            return
+        family_socket.send(data, datagram.source, datagram.site.link, datagram.peer)
