@@ -45,12 +45,14 @@ def routes(responder: Responder) -> tuple[Route, ...]:
 
 
 def _answer(responder: Responder, incoming: Incoming, operation: str, found: bool) -> Answer:
-    target = responder.target_by(_ZONE.sub("", incoming.base_url))
-    match = _match(f"wsd:{operation}Match", target) if found else ""
-    prefixes = dict.fromkeys(PREFIX_OF[namespace] for namespace, _ in target.types)
+    match, prefixes = "", ["wsd"]
+    if found:
+        target = responder.target_by(_ZONE.sub("", incoming.base_url))
+        match = _match(f"wsd:{operation}Match", target)
+        prefixes += [PREFIX_OF[namespace] for namespace, _ in target.types]
     return Answer(
         body=element(f"wsd:{operation}Matches", match),
-        prefixes=("wsd", *prefixes),
+        prefixes=tuple(prefixes),
         action=reply_action(incoming.envelope.action),
         headers=_app_sequence(responder.next_sequence()),
     )

@@ -61,7 +61,7 @@ class DiscoveryEndpoint:
     ) -> None:
         self._responder = responder
         self._clock = clock
-        self._names = interfaces
+        self._names = tuple(interfaces) if interfaces else None
         self._families = tuple(families)
         self._state = state
         self._port = port
@@ -126,7 +126,8 @@ class DiscoveryEndpoint:
             if self._changed.is_set():
                 await asyncio.sleep(SETTLE_S)
                 self._changed.clear()
-            await self._read_links()
+            if not self._is_stopping:
+                await self._read_links()
 
     async def stop(self) -> None:
         """Say Bye wherever Hello was said, for at most a second, and close."""
@@ -166,6 +167,14 @@ class DiscoveryEndpoint:
             if Family(own.version) in self._sockets
         ]
 
+    def xaddrs(self) -> list[str]:
+        """The metadata addresses that Hello tells now: one for each link, family and subnet."""
+        return [
+            self._responder.xaddr(address)
+            for site, link in sites(self._links).items()
+            for address in link.announced(site.family)
+        ]
+
     def _on_news(self) -> None:
         assert self._news is not None
         netlink.drain(self._news)
@@ -176,12 +185,14 @@ class DiscoveryEndpoint:
         try:
             links = interfaces.usable_links(self._names, tuple(self._sockets))
         except OSError as error:
-            self._count("interfaces not read", error)
+            self._count("interfaces not read", error, logging.WARNING)
             return
         if links == self._links:
             return
         logger.debug("interfaces: %s", interfaces.describe(links))
         await self._keep(links)
+        if self._is_stopping:
+            return
         self._links = links
         self._join(set(sites(links)))
         self._responder.links_changed(links, self._clock.monotonic())
@@ -205,7 +216,7 @@ class DiscoveryEndpoint:
                 self._sockets[site.family].join(site.link)
                 self._joined.add(site)
             except OSError as error:
-                self._count("group not joined", error)
+                self._count("group not joined", error, logging.WARNING)
 
     def _on_readable(self, family_socket: FamilySocket) -> None:
         """Take what has arrived. Whatever one datagram does, the next is read all the same."""
@@ -264,12 +275,12 @@ class DiscoveryEndpoint:
             self._mentioned.add(received.source, now)
             logger.debug("dropped a datagram from %s: %s", received.source, why)
 
-    def _count(self, what: str, error: OSError) -> None:
+    def _count(self, what: str, error: OSError, level: int = logging.DEBUG) -> None:
         self.counts[f"{what}: {error.strerror}"] += 1
         now = self._clock.monotonic()
         if not self._mentioned.knows((what, error.errno), now):
             self._mentioned.add((what, error.errno), now)
-            logger.debug("%s: %s", what, error)
+            logger.log(level, "%s: %s", what, error)
 
     def _send_due(self) -> None:
         """Send what is due, and come back when more is."""

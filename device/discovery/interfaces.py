@@ -5,6 +5,7 @@ Source: dpws sections 4.6 and 10.2, point 15.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Collection, Sequence
 
@@ -22,8 +23,13 @@ def check_names(names: Sequence[str] | None) -> None:
     Raises:
         ConfigError: says which there are.
     """
-    known = sorted(link.name for link in netlink.links())
-    for name in names or ():
+    if names is None:
+        return
+    try:
+        known = sorted(link.name for link in netlink.links())
+    except OSError as error:
+        raise ConfigError(f"Network interfaces cannot be listed here: {error}.") from None
+    for name in names:
         if name not in known:
             raise ConfigError(
                 f"There is no network interface {name!r} here; there is {', '.join(known)}."
@@ -35,7 +41,8 @@ def usable_links(names: Sequence[str] | None, families: Collection[Family]) -> l
 
     Args:
         names: only these, whatever they are; None for every link that is up, knows multicast, and
-            is neither the loopback nor a tunnel to a single peer.
+            is neither the loopback nor a tunnel to a single peer. Public IPv4 addresses count only
+            on links that are named.
 
     Raises:
         OSError: the kernel does not say.
@@ -78,13 +85,15 @@ def _is_usable(
         passing = netlink.TEMPORARY | netlink.DEPRECATED | netlink.TENTATIVE | netlink.DAD_FAILED
         return not address.flags & passing
     if names is None and own.ip.is_global:
-        logger.debug(
-            "left out: %s on %s is a public address; name the interface to use it",
-            own.ip,
-            link.name,
-        )
+        _mention_public(str(own.ip), link.name)
         return False
     return True
+
+
+@functools.lru_cache(maxsize=64)
+def _mention_public(address: str, name: str) -> None:
+    """Once for each address: whoever means it names the interface."""
+    logger.warning("%s is public: --interface %s is needed to be found there", address, name)
 
 
 def describe(links: Sequence[Link]) -> str:

@@ -17,8 +17,6 @@ from ipaddress import (
     IPv6Network,
 )
 
-from device.discovery.messages import Announcement
-
 Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 
@@ -124,14 +122,3 @@ def url_host(address: Address) -> str:
     if isinstance(address, IPv6Address):
         return f"[{str(address).partition('%')[0]}]"
     return str(address)
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """How URLs are made: from the link's address, or always from one host that was configured."""
-
-    advertise: str | None = None
-
-    def xaddr(self, announcement: Announcement, address: Address) -> str:
-        """The metadata address to tell a peer that reaches us at `address`."""
-        return announcement.url(self.advertise or url_host(address))

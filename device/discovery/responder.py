@@ -18,12 +18,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 from random import Random
 from typing import Final
 
 from device.discovery.limits import Buckets, Remembered
-from device.discovery.links import Address, Link, Located, Site, family_of, sites
+from device.discovery.links import Address, Link, Site, family_of, sites, url_host
 from device.discovery.matching import matches
 from device.discovery.messages import (
     Announcement,
@@ -108,7 +108,7 @@ class Responder:
         self._announcement = announcement
         self._instance_id = instance_id
         self._random = random
-        self._located = Located(advertise)
+        self._advertise = None if advertise is None else _as_host(advertise)
         self._allow_off_link = allow_off_link
         self._message_number = 0
         self._links: dict[Site, Link] = {}
@@ -150,7 +150,7 @@ class Responder:
         self._answered.add(key, now)
         self._per_source.take(arrival.source, now)
         self._in_all.take(EVERYBODY, now)
-        xaddr = self._xaddr_for(arrival, source)
+        xaddr = self.xaddr(arrival.link.toward(arrival.source) or source)
         site = Site(arrival.link.index, family_of(arrival.source))
         is_probe = isinstance(request, Probe)
         delay_s = self._random.uniform(0, APP_MAX_DELAY_S) if is_probe else 0.0
@@ -182,10 +182,9 @@ class Responder:
             return arrival.destination
         return arrival.link.toward(arrival.source)
 
-    def _xaddr_for(self, arrival: Arrival, source: Address) -> str:
-        return self._located.xaddr(
-            self._announcement, arrival.link.toward(arrival.source) or source
-        )
+    def xaddr(self, address: Address) -> str:
+        """The metadata address to tell a peer that reaches us at `address`."""
+        return self._announcement.url(self._advertise or url_host(address))
 
     def _reply(self, request: Request, xaddr: str) -> Callable[[AppSequence], Message]:
         kind = ProbeMatches if isinstance(request, Probe) else ResolveMatches
@@ -209,8 +208,8 @@ class Responder:
 
     def target_by(self, base_url: str) -> Target:
         """Us, for a peer that reached us by HTTP at `base_url`."""
-        if self._located.advertise is not None:
-            return self.target(self._announcement.url(self._located.advertise))
+        if self._advertise is not None:
+            return self.target(self._announcement.url(self._advertise))
         return self.target(base_url.rstrip("/") + self._announcement.path)
 
     def next_sequence(self) -> AppSequence:
@@ -257,8 +256,7 @@ class Responder:
 
         def make(sequence: AppSequence) -> Message:
             self._greeted.add(site)
-            xaddr = self._located.xaddr(self._announcement, address)
-            return Hello(message_id, sequence, self.target(xaddr))
+            return Hello(message_id, sequence, self.target(self.xaddr(address)))
 
         first = now + self._random.uniform(0, APP_MAX_DELAY_S)
         self._schedule.add(Planned(site, address, make), MULTICAST, first)
@@ -294,3 +292,11 @@ class Responder:
                 now, lambda planned: planned.make(self.next_sequence())
             )
         ]
+
+
+def _as_host(advertise: str) -> str:
+    """A literal IPv6 address gets its brackets; anything else is a host name, or has them."""
+    try:
+        return url_host(ip_address(advertise))
+    except ValueError:
+        return advertise

@@ -88,6 +88,9 @@ def from_envelope(message: Envelope) -> Request:
     body = message.body
     if body is None or body.tag != _BODIES[message.action]:
         raise MalformedMessage("the body does not belong to the action")
+    types = xml.find(body, WSD, "Types")
+    if types is not None and any(name.count(":") > 1 for name in xml.text(types).split()):
+        raise MalformedMessage("a type has two prefixes")
     clean = envelope.write(
         message.action,
         _pruned(body),
