@@ -29,7 +29,7 @@ from device.discovery.messages import (
     Target,
 )
 from device.errors import ActionNotSupported, MalformedMessage
-from device.soap import addressing, envelope
+from device.soap import addressing, envelope, xml
 from device.soap.envelope import Envelope
 from device.soap.namespaces import (
     ANONYMOUS,
