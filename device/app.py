@@ -27,7 +27,8 @@ from device.http.addresses import host_of, interfaces_with
 from device.http.server import HttpServer, open_sockets
 from device.http.soap_endpoint import SoapEndpoint
 from device.imaging.encoders import SUPPORTED
-from device.jobs.engine import Engine, Limits
+from device.jobs.engine import Engine
+from device.jobs.ports import Limits
 from device.jobs.tray import Tray
 from device.model.capabilities import LocalText, ScannerConfiguration
 from device.model.changes import Change, ConditionRaised, JobEnded

@@ -1,13 +1,10 @@
-"""Queue, pages, cancel, deadlines, history. Not who is asking."""
+"""Jobs at work: pages, cancel, deadlines. Not who is asking."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable
 
 from device.clock import Clock
 from device.errors import (
@@ -18,30 +15,19 @@ from device.errors import (
     NotAcceptingJobs,
     OperationFailed,
 )
-from device.imaging.spec import ImageSpec
-from device.jobs.machine import (
-    RETRIEVE_TIMEOUT_S,
-    Effect,
-    Job,
-    JobInput,
-    step,
-)
+from device.jobs.machine import RETRIEVE_TIMEOUT_S, Job, JobInput
+from device.jobs.ports import Image, Limits, Pages
+from device.jobs.queue import JobQueue, check_has_images
 from device.jobs.request import image_spec, scan_request
 from device.jobs.scanner import Scanner
+from device.jobs.transfer import ImageTransfer
 from device.jobs.tray import Tray
-from device.model.capabilities import ADF, ADF_DUPLEX, MULTI_PAGE_FORMATS
-from device.model.changes import (
-    Change,
-    ConditionCleared,
-    ConditionRaised,
-    JobChanged,
-    JobEnded,
-    StatusChanged,
-)
+from device.model.capabilities import ADF, ADF_DUPLEX
+from device.model.changes import Change, ConditionCleared, ConditionRaised, StatusChanged
 from device.model.job import JobRecord, JobState, JobStateReason
 from device.model.status import Component, ConditionName, ScannerStatus
 from device.model.ticket import DocumentFinalParameters, ImageInformation, ScanTicket
-from scanner_backends.base import Description, ScanRequest, TrayPage
+from scanner_backends.base import Description, TrayPage
 from scanner_backends.errors import BackendError, Cancelled, CoverOpen, Jammed, NoDocs
 
 log = logging.getLogger(__name__)
@@ -50,40 +36,16 @@ _CONDITIONS: dict[type[BackendError], ConditionName] = {
     Jammed: ConditionName.MEDIA_JAM,
     CoverOpen: ConditionName.COVER_OPEN,
 }
+"""What a person can mend, so that the page is tried again when it is."""
 
 
-class Image(Protocol):
-    """The bytes of one image, as the page line gives them."""
-
-    media_type: str
-
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
-
-    async def aclose(self) -> None: ...
-
-
-class Pages(Protocol):
-    """The page line, as far as the engine uses it."""
-
-    async def page(
-        self, job_id: int, page: int | None, request: ScanRequest, spec: ImageSpec
-    ) -> Image: ...
-
-    async def cancel(self, job_id: int) -> None: ...
-
-    async def describe(self) -> Description: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many jobs may wait behind the one at work, and how many ended ones are remembered."""
-
-    waiting: int = 8
-    history: int = 100
+def is_feeder(source: str) -> bool:
+    """Whether an InputSource takes its pages from the feeder."""
+    return source in (ADF, ADF_DUPLEX)
 
 
 class Engine:
-    """All jobs of one scanner.
+    """The job engine of one scanner.
 
     Args:
         job_ids: gives the next JobId; never the same one soon again.
@@ -101,9 +63,6 @@ class Engine:
         token: Callable[[], str],
         publish: Callable[[Change], None],
         limits: Limits | None = None,
-        component_of: Callable[[str], Component] = lambda source: (
-            Component.ADF if source in (ADF, ADF_DUPLEX) else Component.PLATEN
-        ),
     ) -> None:
         self.pages = pages
         self.tray = tray
@@ -113,38 +72,38 @@ class Engine:
         self._token = token
         self._publish = publish
         self._limits = limits or Limits()
-        self._component_of = component_of
-        self._active: OrderedDict[int, Job] = OrderedDict()
-        self._ended: OrderedDict[int, Job] = OrderedDict()
+        self.queue = JobQueue(
+            clock=clock,
+            remembered=self._limits.history,
+            publish=publish,
+            stop_backend=self._spawn_stop,
+            moved=self._moved,
+        )
         self._last_retrieve: dict[int, str] = {}
         self._waiters: list[asyncio.Future[None]] = []
         self._kick = asyncio.Event()
         self._group: asyncio.TaskGroup | None = None
         self._closing = False
-        self._last_status: ScannerStatus | None = None
+        self._last_status = self.status()
         self._tray_changed()
 
     # ---- what others may ask
 
     def active(self) -> tuple[JobRecord, ...]:
         """All jobs not yet finished, oldest first."""
-        return tuple(job.record for job in self._active.values())
+        return tuple(job.record for job in self.queue.active())
 
     def history(self) -> tuple[JobRecord, ...]:
         """The finished jobs that are remembered, newest first."""
-        return tuple(job.record for job in reversed(self._ended.values()))
+        return self.queue.history()
 
     def record(self, job_id: int | str) -> JobRecord:
-        """One job, live or finished.
-
-        Raises:
-            JobIdNotFound: there is none, or it is forgotten.
-        """
-        return self._find(job_id).record
+        """One job, live or finished. Raises JobIdNotFound."""
+        return self.queue.find(job_id).record
 
     def status(self) -> ScannerStatus:
         """The scanner's status."""
-        return self.scanner.status(busy=bool(self._active))
+        return self.scanner.status(busy=bool(len(self.queue)))
 
     def check_accepting(self) -> None:
         """Refuse while no further job can be taken.
@@ -152,7 +111,7 @@ class Engine:
         Raises:
             NotAcceptingJobs: as many jobs wait as may, or we are going down.
         """
-        if self._closing or len(self._active) > self._limits.waiting:
+        if self._closing or len(self.queue) > self._limits.waiting:
             raise NotAcceptingJobs
 
     # ---- what others may do
@@ -173,7 +132,7 @@ class Engine:
         """
         self.check_accepting()
         source = parameters.input_source.value
-        if source in (ADF, ADF_DUPLEX) and self.tray.feeder_empty:
+        if is_feeder(source) and self.tray.feeder_empty:
             raise NoImagesAvailable
         job = Job(
             job_id=self._job_ids(),
@@ -183,13 +142,11 @@ class Engine:
             images=images,
             created=self._clock.now(),
             deadline=self._clock.monotonic() + RETRIEVE_TIMEOUT_S,
-            images_left=self._wanted(parameters),
+            images_left=(parameters.images_to_transfer.value or None) if is_feeder(source) else 1,
             overridden=overridden,
         )
-        self._active[job.job_id] = job
         log.info("job %d created: %s, %s", job.job_id, source, parameters.format.value)
-        self._publish(JobChanged(job.record))
-        self._moved()
+        self.queue.add(job)
         return job
 
     async def retrieve(
@@ -205,20 +162,23 @@ class Engine:
             OperationFailed: the job is sending an image already, this very request was answered
                 before, or the source failed for good.
         """
-        job = self._find(job_id)
+        job = self.queue.find(job_id)
         if token != job.token:
             raise InvalidJobToken
-        self._check_retrievable(job, message_id)
+        check_has_images(job)
         number = job.job_id
+        if job.retrieving:
+            raise OperationFailed("An image of this job is being retrieved already.")
+        if message_id and self._last_retrieve.get(number) == message_id:
+            raise OperationFailed("This request was answered already.")
         self._last_retrieve[number] = message_id
-        self._give(number, JobInput.WAIT)
+        self.queue.give(number, JobInput.WAIT)
         try:
-            await self._until(lambda: self._has_turn(number))
-            self._check_live(number)
-            self._give(number, JobInput.RETRIEVE)
-            return await self._begin(number, document_name)
+            await self._turn(number)
+            self.queue.give(number, JobInput.RETRIEVE)
+            return await self._begin(self.queue.find(number), document_name)
         except asyncio.CancelledError:
-            self._give_if_active(number, JobInput.TRANSFER_BROKEN)
+            self.queue.give_if_active(number, JobInput.TRANSFER_BROKEN)
             raise
 
     def cancel(self, job_id: int | str, *, at_device: bool = False) -> None:
@@ -227,11 +187,10 @@ class Engine:
         Raises:
             JobIdNotFound: there is none, or it has ended.
         """
-        job = self._find(job_id)
+        job = self.queue.find(job_id)
         if job.state.final:
             raise JobIdNotFound(job_id)
-        given = JobInput.CANCEL_AT_DEVICE if at_device else JobInput.CANCEL
-        self._give(job.job_id, given)
+        self.queue.give(job.job_id, JobInput.CANCEL_AT_DEVICE if at_device else JobInput.CANCEL)
 
     def hold(self, job_id: int) -> None:
         """Keep a waiting job from being scheduled.
@@ -240,18 +199,18 @@ class Engine:
             JobIdNotFound: there is none.
             OperationFailed: it does not wait.
         """
-        if self._find(job_id).state is not JobState.PENDING:
+        if self.queue.find(job_id).state is not JobState.PENDING:
             raise OperationFailed
-        self._give(job_id, JobInput.HOLD)
+        self.queue.give(job_id, JobInput.HOLD)
 
     def release(self, job_id: int) -> None:
         """Let a held job be scheduled again. Raises as `hold` does."""
-        if self._find(job_id).state is not JobState.HELD:
+        if self.queue.find(job_id).state is not JobState.HELD:
             raise OperationFailed
-        self._give(job_id, JobInput.RELEASE)
+        self.queue.give(job_id, JobInput.RELEASE)
 
     async def reload(self) -> Description:
-        """Read the source afresh and fill the feeder."""
+        """Read the source afresh and fill the feeder. Raises BackendError."""
         description = await self.pages.describe()
         self.tray.load(description)
         self._tray_changed()
@@ -261,7 +220,7 @@ class Engine:
         """Something is the matter; jobs at work stop if it is critical."""
         condition = self.scanner.raise_condition(name, component, self._clock.now())
         if condition is not None:
-            log.warning("%s at %s", name, component)
+            log.info("%s at %s", name, component)
             self._publish(ConditionRaised(condition))
             self._conditions_changed()
 
@@ -279,9 +238,9 @@ class Engine:
         async with asyncio.TaskGroup() as group:
             self._group = group
             while True:
-                self.tick()
+                self.queue.tick()
                 self._kick.clear()
-                due = self._next_deadline()
+                due = self.queue.next_deadline()
                 wait = None if due is None else max(0.0, due - self._clock.monotonic())
                 try:
                     async with asyncio.timeout(wait):
@@ -292,169 +251,104 @@ class Engine:
     async def close(self, patience_s: float = 3.0) -> None:
         """End all jobs, and wait until the page line has let go of them."""
         self._closing = True
-        for job_id in list(self._active):
-            self._give(job_id, JobInput.SHUTDOWN)
+        for job in self.queue.active():
+            self.queue.give(job.job_id, JobInput.SHUTDOWN)
         try:
             async with asyncio.timeout(patience_s):
-                await self._until(lambda: not self._active)
+                await self._until(lambda: not len(self.queue))
         except TimeoutError:
-            log.warning("%d jobs did not end in time", len(self._active))
-
-    def tick(self) -> None:
-        """Abort the jobs whose clients have waited too long."""
-        now = self._clock.monotonic()
-        for job in list(self._active.values()):
-            if job.deadline is not None and job.deadline <= now:
-                log.info("job %d: nobody fetched its image in time", job.job_id)
-                self._give(job.job_id, JobInput.DEADLINE)
+            log.warning("%d jobs did not end in time", len(self.queue))
 
     # ---- inside
 
-    def _find(self, job_id: int | str) -> Job:
-        job = None
-        if isinstance(job_id, int):
-            job = self._active.get(job_id) or self._ended.get(job_id)
-        if job is None:
-            raise JobIdNotFound(job_id)
-        return job
+    async def _turn(self, job_id: int) -> None:
+        """Wait until this job may scan.
 
-    @staticmethod
-    def _wanted(parameters: DocumentFinalParameters) -> int | None:
-        if parameters.input_source.value not in (ADF, ADF_DUPLEX):
-            return 1
-        return parameters.images_to_transfer.value or None
+        Raises:
+            OperationFailed: we are going down.
+            JobCancelled, JobIdNotFound: it has ended meanwhile.
+        """
 
-    @staticmethod
-    def _check_state(job: Job) -> None:
-        """Refuse a job that has no more images, with the reason that its client needs."""
-        if job.state is JobState.COMPLETED:
-            raise NoImagesAvailable
-        if job.state is JobState.CANCELED or (
-            job.state is JobState.TERMINATING and job.ending[0] is JobState.CANCELED
-        ):
-            raise JobCancelled
-        if job.state in (JobState.ABORTED, JobState.TERMINATING):
-            raise JobIdNotFound(job.job_id)
+        def ready() -> bool:
+            job = self.queue.find(job_id)
+            if job.state.final or job.state is JobState.TERMINATING:
+                return True
+            return self.queue.has_turn(job_id) and not self.scanner.stopped
 
-    def _check_retrievable(self, job: Job, message_id: str) -> None:
-        self._check_state(job)
-        if job.retrieving:
-            raise OperationFailed("An image of this job is being retrieved already.")
-        if message_id and self._last_retrieve.get(job.job_id) == message_id:
-            raise OperationFailed("This request was answered already.")
-
-    def _check_live(self, job_id: int) -> None:
-        """Refuse to go on with a job that ended while its RetrieveImage waited."""
-        job = self._find(job_id)
-        if job.state is JobState.ABORTED and self._closing:
+        await self._until(ready)
+        if self._closing:
             raise OperationFailed
-        self._check_state(job)
+        check_has_images(self.queue.find(job_id))
 
-    def _has_turn(self, job_id: int) -> bool:
-        """Whether the job is over, or may scan now."""
-        job = self._active.get(job_id)
-        if job is None or job.state is JobState.TERMINATING:
-            return True
-        if self.scanner.stopped or job.state is JobState.HELD:
-            return False
-        first = next(
-            (other for other in self._active.values() if other.state is not JobState.HELD), None
-        )
-        return first is job
-
-    async def _begin(self, job_id: int, document_name: str) -> ImageTransfer:
+    async def _begin(self, job: Job, document_name: str) -> ImageTransfer:
         """Scan the next page, waiting out what a person can mend."""
-        job = self._active[job_id]
         source = job.parameters.input_source.value
-        duplex = source == ADF_DUPLEX
-        back = duplex and job.images_sent % 2 == 1
-        if source in (ADF, ADF_DUPLEX):
-            page = self.tray.take_feeder(duplex=duplex, back=back)
-            self._tray_changed()
-        else:
-            page = self.tray.take_platen()
+        back = source == ADF_DUPLEX and job.images_sent % 2 == 1
+        page = self._take(source, back=back)
         if page is None and self.tray.virtual:
-            self._give(job_id, JobInput.NO_MORE_IMAGES)
+            self.queue.give(job.job_id, JobInput.NO_MORE_IMAGES)
             raise NoImagesAvailable
+        try:
+            image = await self._scan(job, None if page is None else page.number, back=back)
+        except Cancelled:
+            self.put_back(source, page)
+            check_has_images(self.queue.find(job.job_id))
+            raise OperationFailed from None
+        except (asyncio.CancelledError, JobCancelled, JobIdNotFound):
+            self.put_back(source, page)
+            raise
+        return ImageTransfer(self, job.job_id, image, document_name, source, page)
+
+    async def _scan(self, job: Job, number: int | None, *, back: bool) -> Image:
         request = scan_request(job.parameters, back=back)
         spec = image_spec(job.parameters, job.images, back=back)
-        number = None if page is None else page.number
         while True:
             try:
-                image = await self.pages.page(job_id, number, request, spec)
-                break
+                return await self.pages.page(job.job_id, number, request, spec)
             except NoDocs:
-                self._give_if_active(job_id, JobInput.NO_MORE_IMAGES)
+                self.queue.give_if_active(job.job_id, JobInput.NO_MORE_IMAGES)
                 raise NoImagesAvailable from None
             except Cancelled:
-                self._put_back(source, page)
-                self._check_live(job_id)
-                raise OperationFailed from None
+                raise
             except BackendError as error:
                 condition = _CONDITIONS.get(type(error))
                 if condition is None:
-                    log.error("job %d: %s", job_id, error)
-                    self._give_if_active(job_id, JobInput.SOURCE_FAILED)
+                    log.error("job %d: %s", job.job_id, error)
+                    self.queue.give_if_active(job.job_id, JobInput.SOURCE_FAILED)
                     raise OperationFailed("The scanner could not scan the page.") from error
-                self.raise_condition(condition, self._component_of(source))
-                await self._until(lambda: self._has_turn(job_id))
-                self._check_live(job_id)
-            except asyncio.CancelledError:
-                self._put_back(source, page)
-                raise
-        self._check_live(job_id)
-        return ImageTransfer(self, job_id, image, document_name, source, page)
+                feeder = is_feeder(job.parameters.input_source.value)
+                self.raise_condition(condition, Component.ADF if feeder else Component.PLATEN)
+                await self._turn(job.job_id)
 
-    def _put_back(self, source: str, page: TrayPage | None) -> None:
-        """A page that nobody got lies in the feeder again."""
-        if source in (ADF, ADF_DUPLEX) and page is not None:
+    def _take(self, source: str, *, back: bool) -> TrayPage | None:
+        if not is_feeder(source):
+            return self.tray.take_platen()
+        page = self.tray.take_feeder(duplex=source == ADF_DUPLEX, back=back)
+        self._tray_changed()
+        return page
+
+    def put_back(self, source: str, page: TrayPage | None) -> None:
+        """A page that was fed, and that nobody got, lies in the feeder again."""
+        if page is not None and is_feeder(source):
             self.tray.put_back(page)
             self._tray_changed()
 
-    def _give_if_active(self, job_id: int, given: JobInput) -> None:
-        if job_id in self._active:
-            self._give(job_id, given)
-
-    def _give(self, job_id: int, given: JobInput) -> None:
-        """Move a job, keep it where it belongs now, and do what the step asks for."""
-        job, effects = step(self._active[job_id], given, self._clock.monotonic(), self._clock.now())
-        self._active[job_id] = job
-        for effect in effects:
-            match effect:
-                case Effect.STARTED:
-                    started = replace(job, state=JobState.STARTED, reasons=(JobStateReason.NONE,))
-                    self._publish(JobChanged(started.record))
-                case Effect.CHANGED:
-                    self._publish(JobChanged(job.record))
-                case Effect.STOP_BACKEND:
-                    assert self._group is not None, "the engine is not running"
-                    self._group.create_task(self._stop_backend(job_id))
-                case Effect.ENDED:
-                    self._end(job)
-        self._moved()
-
-    def _end(self, job: Job) -> None:
-        del self._active[job.job_id]
-        self._ended[job.job_id] = job
-        while len(self._ended) > self._limits.history:
-            forgotten, _ = self._ended.popitem(last=False)
-            self._last_retrieve.pop(forgotten, None)
-        reason = "" if job.reasons == (JobStateReason.NONE,) else f" ({', '.join(job.reasons)})"
-        log.info("job %d %s%s, %d images", job.job_id, job.state, reason, job.images_sent)
-        self._publish(JobEnded(job.record))
+    def _spawn_stop(self, job_id: int) -> None:
+        assert self._group is not None, "the engine is not running"
+        self._group.create_task(self._stop_backend(job_id))
 
     async def _stop_backend(self, job_id: int) -> None:
         try:
             await self.pages.cancel(job_id)
         except BackendError as error:
             log.error("job %d: %s", job_id, error)
-        self._give_if_active(job_id, JobInput.BACKEND_STOPPED)
+        self.queue.give_if_active(job_id, JobInput.BACKEND_STOPPED)
 
     def _conditions_changed(self) -> None:
         given = JobInput.SCANNER_STOPPED if self.scanner.stopped else JobInput.SCANNER_RESUMED
-        for job in list(self._active.values()):
-            if job.retrieving or JobStateReason.SCANNER_STOPPED in job.reasons:
-                self._give(job.job_id, given)
+        for job in self.queue.active():
+            if self.scanner.stopped or JobStateReason.SCANNER_STOPPED in job.reasons:
+                self.queue.give(job.job_id, given)
         self._moved()
 
     def _tray_changed(self) -> None:
@@ -467,12 +361,13 @@ class Engine:
 
     def _moved(self) -> None:
         """Wake whoever waits, and tell of a new state of the scanner."""
-        status = self.status()
-        last = self._last_status
-        if last is None or (status.state, status.reasons) != (last.state, last.reasons):
+        status, last = self.status(), self._last_status
+        if (status.state, status.reasons) != (last.state, last.reasons):
             self._last_status = status
-            if last is not None:
-                self._publish(StatusChanged(status))
+            self._publish(StatusChanged(status))
+        if len(self._last_retrieve) > len(self.queue):
+            live = (job.job_id for job in self.queue.active())
+            self._last_retrieve = {n: self._last_retrieve.get(n, "") for n in live}
         self._kick.set()
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
@@ -484,63 +379,3 @@ class Engine:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             await waiter
-
-    def _next_deadline(self) -> float | None:
-        return min(
-            (job.deadline for job in self._active.values() if job.deadline is not None),
-            default=None,
-        )
-
-
-class ImageTransfer:
-    """One image on its way to the client; the attachment of a RetrieveImageResponse."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        job_id: int,
-        image: Image,
-        document_name: str,
-        source: str,
-        page: TrayPage | None,
-    ) -> None:
-        self.media_type = image.media_type
-        self._engine = engine
-        self._job_id = job_id
-        self._image = image
-        self._document_name = document_name
-        self._source = source
-        self._page = page
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The image's bytes; breaks off with a BackendError when the page does."""
-        engine, job_id = self._engine, self._job_id
-        engine._give_if_active(job_id, JobInput.FIRST_BYTES)
-        try:
-            async for chunk in self._image:
-                yield chunk
-        except Cancelled:
-            raise
-        except BackendError as error:
-            log.error("job %d: %s", job_id, error)
-            engine._give_if_active(job_id, JobInput.SOURCE_FAILED)
-            raise
-        engine._give_if_active(job_id, JobInput.IMAGE_SCANNED)
-
-    async def finished(self, *, delivered: bool) -> None:
-        """Tell the engine whether the client took every byte."""
-        engine, job_id = self._engine, self._job_id
-        await self._image.aclose()
-        if not delivered:
-            engine._put_back(self._source, self._page)
-            engine._give_if_active(job_id, JobInput.TRANSFER_BROKEN)
-            return
-        job = engine._active.get(job_id)
-        if job is None:
-            return
-        engine._active[job_id] = replace(
-            job, document_names=(*job.document_names, self._document_name)
-        )
-        multi = job.parameters.format.value in MULTI_PAGE_FORMATS
-        last = job.images_left == 1 or multi
-        engine._give(job_id, JobInput.LAST_IMAGE_SENT if last else JobInput.IMAGE_SENT)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from device.errors import ConflictingRequiredParameters, InvalidArgs
-from device.jobs.engine import ImageTransfer
 from device.jobs.machine import Job
+from device.jobs.transfer import ImageTransfer
 from device.model.job import JobRecord
-from device.scan import codec
+from device.scan import write_job, write_ticket
 from device.scan.read import RequestedName
 from device.scan.validation import Verdict
 from device.soap import xml
@@ -86,8 +86,8 @@ def job_created(job: Job) -> Answer:
             "wscn:CreateScanJobResponse",
             leaf("wscn:JobId", job.job_id),
             leaf("wscn:JobToken", job.token),
-            codec.image_information(job.images),
-            codec.final_parameters(job.parameters),
+            write_ticket.image_information(job.images),
+            write_ticket.final_parameters(job.parameters),
         ),
         _SCAN,
     )
@@ -116,14 +116,14 @@ def validated(verdict: Verdict) -> Answer:
     """
     if isinstance(verdict.error, ConflictingRequiredParameters):
         raise verdict.error
-    repaired = "" if verdict.valid else codec.ticket("ValidScanTicket", verdict.repaired)
+    repaired = "" if verdict.valid else write_ticket.ticket("ValidScanTicket", verdict.repaired)
     return Answer(
         element(
             "wscn:ValidateScanTicketResponse",
             element(
                 "wscn:ValidationInfo",
                 leaf("wscn:ValidTicket", verdict.valid),
-                codec.image_information(verdict.images),
+                write_ticket.image_information(verdict.images),
                 repaired,
             ),
         ),
@@ -202,7 +202,7 @@ def _job_list(response: str, container: str, records: Iterable[JobRecord]) -> An
     summaries: list[str] = []
     size = 0
     for record in records:
-        summary = codec.job_summary(record)
+        summary = write_job.job_summary(record)
         size += len(summary.encode())
         if size > MAX_LISTED:
             break

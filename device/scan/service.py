@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Protocol
 
 from device.errors import InvalidDestinationToken, InvalidScanIdentifier
-from device.jobs.engine import ImageTransfer
 from device.jobs.machine import Job
+from device.jobs.transfer import ImageTransfer
 from device.jobs.tray import Tray
 from device.model.capabilities import ScannerConfiguration, ScannerDescription
 from device.model.job import JobRecord
 from device.model.status import ScannerStatus
 from device.model.ticket import DocumentFinalParameters, ImageInformation, ScanTicket
-from device.scan import codec, operations, read
+from device.scan import operations, read, write_job, write_scanner, write_ticket
 from device.scan.validation import Verdict, resolve
 from device.soap.dispatch import Answer, Incoming, Route
 from device.soap.xml import Element
@@ -73,9 +73,9 @@ class ScanService:
         self._now = now
         # These do not change while we run; writing them once makes the common answers cheap.
         self._sections: Mapping[str, str] = {
-            "ScannerDescription": codec.description(description),
-            "ScannerConfiguration": codec.configuration(configuration),
-            "DefaultScanTicket": codec.ticket("DefaultScanTicket", default_ticket),
+            "ScannerDescription": write_scanner.description(description),
+            "ScannerConfiguration": write_scanner.configuration(configuration),
+            "DefaultScanTicket": write_ticket.ticket("DefaultScanTicket", default_ticket),
         }
 
     def routes(self) -> tuple[Route, ...]:
@@ -141,7 +141,7 @@ class ScanService:
 
         def section(name: str) -> str | None:
             if name == "ScannerStatus":
-                return codec.status(self._jobs.status(), self._now())
+                return write_scanner.status(self._jobs.status(), self._now())
             return self._sections.get(name)
 
         return operations.scanner_elements(
@@ -157,11 +157,11 @@ class ScanService:
         def section(name: str) -> str | None:
             match name:
                 case "JobStatus":
-                    return codec.job_status(record.status)
+                    return write_job.job_status(record.status)
                 case "ScanTicket":
-                    return codec.ticket("ScanTicket", record.ticket)
+                    return write_ticket.ticket("ScanTicket", record.ticket)
                 case "Documents":
-                    return codec.documents(record)
+                    return write_job.documents(record)
                 case _:
                     return None
 

@@ -1,0 +1,40 @@
+"""What the engine needs of others, and what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from device.imaging.spec import ImageSpec
+from scanner_backends.base import Description, ScanRequest
+
+
+class Image(Protocol):
+    """The bytes of one image, as the page line gives them."""
+
+    media_type: str
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Pages(Protocol):
+    """The page line, as far as the engine uses it."""
+
+    async def page(
+        self, job_id: int, page: int | None, request: ScanRequest, spec: ImageSpec
+    ) -> Image: ...
+
+    async def cancel(self, job_id: int) -> None: ...
+
+    async def describe(self) -> Description: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many jobs may wait behind the one at work, and how many ended ones are remembered."""
+
+    waiting: int = 8
+    history: int = 100

@@ -1,0 +1,75 @@
+"""One image on its way to the client."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from device.jobs.machine import JobInput
+from device.jobs.ports import Image
+from device.jobs.queue import JobQueue
+from device.model.capabilities import MULTI_PAGE_FORMATS
+from scanner_backends.base import TrayPage
+from scanner_backends.errors import BackendError, Cancelled
+
+log = logging.getLogger(__name__)
+
+
+class _Engine(Protocol):
+    queue: JobQueue
+
+    def put_back(self, source: str, page: TrayPage | None) -> None: ...
+
+
+class ImageTransfer:
+    """The attachment of a RetrieveImageResponse: tells the engine how it went."""
+
+    def __init__(
+        self,
+        engine: _Engine,
+        job_id: int,
+        image: Image,
+        document_name: str,
+        source: str,
+        page: TrayPage | None,
+    ) -> None:
+        self.media_type = image.media_type
+        self._engine = engine
+        self._queue = engine.queue
+        self._job_id = job_id
+        self._image = image
+        self._document_name = document_name
+        self._source = source
+        self._page = page
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The image's bytes; breaks off with a BackendError when the page does."""
+        self._queue.give_if_active(self._job_id, JobInput.FIRST_BYTES)
+        try:
+            async for chunk in self._image:
+                yield chunk
+        except Cancelled:
+            raise
+        except BackendError as error:
+            log.error("job %d: %s", self._job_id, error)
+            self._queue.give_if_active(self._job_id, JobInput.SOURCE_FAILED)
+            raise
+        self._queue.give_if_active(self._job_id, JobInput.IMAGE_SCANNED)
+
+    async def finished(self, *, delivered: bool) -> None:
+        """Tell the engine whether the client took every byte.
+
+        An image that it did not take ends the job, and its page lies in the feeder again.
+        """
+        await self._image.aclose()
+        if not delivered:
+            self._engine.put_back(self._source, self._page)
+            self._queue.give_if_active(self._job_id, JobInput.TRANSFER_BROKEN)
+            return
+        if not self._queue.is_active(self._job_id):
+            return
+        job = self._queue.find(self._job_id)
+        last = job.images_left == 1 or job.parameters.format.value in MULTI_PAGE_FORMATS
+        given = JobInput.LAST_IMAGE_SENT if last else JobInput.IMAGE_SENT
+        self._queue.give(self._job_id, given, self._document_name)
