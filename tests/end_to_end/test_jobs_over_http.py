@@ -66,6 +66,20 @@ def test_a_platen_job_completes_by_itself(client: Client):
     assert len(client.get_job_history()) == 1
 
 
+@pytest.mark.parametrize("attempt", range(5))
+def test_the_next_image_may_be_asked_for_the_moment_the_last_one_is_there(
+    start_device, tmp_path, attempt
+):
+    """As sane-airscan does: a new connection per request, closed as soon as all is read."""
+    pages = [noisy_page(100, 100, seed) for seed in range(6)]
+    source = save_stack(tmp_path / "source", pages, 75)
+    device: RunningDevice = start_device("--source", f"images:{source}")
+    client = Client(device.scan_url)
+    job = client.create_scan_job(scan_ticket(source="ADF", dpi=75))
+    assert len([*client.images(job)]) == len(pages)
+    assert client.job_state(job.id) == "Completed"
+
+
 def test_a_repeated_request_starts_nothing_twice(client: Client):
     first = client.create_scan_job(scan_ticket(), message_id="urn:uuid:same")
     second = client.create_scan_job(scan_ticket(), message_id="urn:uuid:same")

@@ -54,15 +54,19 @@ def loopback(start_device, make_airscan):
 
 @pytest.fixture
 def jpeg_profile(tmp_path):
-    """Writes the generic profile with one JPEG format and no other."""
+    """Writes the generic profile with one JPEG format, and the colours that JPEG can hold."""
 
     def write(format: str) -> Path:
-        shipped = (files("profiles") / "generic.toml").read_text()
-        changed, formats = re.subn(r"(?m)^formats = .*$", f'formats = ["{format}"]', shipped)
-        changed, default = re.subn(r"(?m)^format = .*$", f'format = "{format}"', changed)
-        assert (formats, default) == (1, 1)
+        profile = (files("profiles") / "generic.toml").read_text()
+        for key, value, times in (
+            ("formats", f'["{format}"]', 1),
+            ("format", f'"{format}"', 1),
+            ("colors", '["Grayscale8", "RGB24"]', 2),
+        ):
+            profile, changed = re.subn(rf"(?m)^{key} = .*$", f"{key} = {value}", profile)
+            assert changed == times
         path = tmp_path / f"{format}.toml"
-        path.write_text(changed)
+        path.write_text(profile)
         return path
 
     return write

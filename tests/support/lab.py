@@ -128,7 +128,7 @@ def make_lab(
         for _ in ("dev", "cli"):
             holders.append(stack.enter_context(_holder(holders)))
         dev, cli = (
-            Side(name, f"10.77.0.{n}", f"fd77:0::{n}", interfaces, holder)
+            Side(name, f"10.77.0.{n}", f"fd77::{n}", interfaces, holder)
             for n, (name, holder) in enumerate(zip(("dev", "cli"), holders, strict=True), start=1)
         )
         stack.callback(_end_processes, dev)
