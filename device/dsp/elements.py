@@ -1,0 +1,195 @@
+"""JobStatus, JobDescription and Documents ↔ XML: what GetPostScanJobElements answers.
+
+Source: ws-dsp sections 4.6, 4.7 and 6.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from device.dsp.messages import QName, read_document, read_token, write_document
+from device.dsp.words import (
+    MISSPELT,
+    DocumentDescription,
+    FilterStatus,
+    JobDescription,
+    JobStatus,
+)
+from device.errors import InvalidArgs
+from device.soap import xml
+from device.soap.datatypes import format_datetime, parse_datetime
+from device.soap.namespaces import DSP, PREFIX_OF
+from device.soap.write import attribute, element, leaf
+from device.soap.xml import Element
+
+JOB_STATUS: QName = (DSP, "JobStatus")
+JOB_DESCRIPTION: QName = (DSP, "JobDescription")
+DOCUMENTS: QName = (DSP, "Documents")
+
+
+@dataclass(frozen=True, slots=True)
+class JobElements:
+    """What an answer held; None for what was not asked, not known, or not readable."""
+
+    status: JobStatus | None = None
+    description: JobDescription | None = None
+    documents: tuple[DocumentDescription, ...] | None = None
+
+
+def write_status(status: JobStatus) -> str:
+    """A JobStatus. Times without a zone never occur: UTC with Z (section 4.7)."""
+    filters = (
+        element(
+            "dsp:FilterStatus",
+            leaf("dsp:Dialect", one.dialect),
+            leaf("dsp:FilterState", one.state),
+            _reasons("dsp:FilterStateReasons", "dsp:FilterStateReason", one.reasons),
+        )
+        for one in status.filters
+    )
+    return element(
+        "dsp:JobStatus",
+        leaf("dsp:JobToken", status.job_token),
+        leaf("dsp:JobState", status.state),
+        _reasons("dsp:JobStateReasons", "dsp:JobStateReason", status.reasons),
+        element("dsp:FilterStatuses", *filters),
+        leaf("dsp:ImagesReceived", status.images_received),
+        _time("dsp:JobCreatedTime", status.created),
+        _time("dsp:JobCompletedTime", status.completed),
+    )
+
+
+def _reasons(holder: str, name: str, reasons: Iterable[str]) -> str:
+    entries = [leaf(name, str(reason)) for reason in reasons]
+    return element(holder, *entries) if entries else ""
+
+
+def _time(name: str, moment: datetime | None) -> str:
+    return "" if moment is None else leaf(name, format_datetime(moment))
+
+
+def write_description(description: JobDescription) -> str:
+    """A JobDescription."""
+    return element(
+        "dsp:JobDescription",
+        leaf("dsp:PSP_Identifier", description.psp_identifier),
+        leaf("dsp:PSP_DisplayName", description.psp_display_name),
+        leaf("dsp:JobOriginatingUserName", description.originating_user_name),
+    )
+
+
+def write_documents(documents: Iterable[DocumentDescription]) -> str:
+    """A Documents element."""
+    entries = (element("dsp:Document", write_document(one)) for one in documents)
+    return element("dsp:Documents", *entries)
+
+
+def write_elements(found: Iterable[tuple[QName, str | None]]) -> str:
+    """GetPostScanJobElementsResponse: for each name asked, its XML, or None when it is unknown."""
+    entries = [
+        element(
+            "dsp:ElementData",
+            content or "",
+            attributes=_name(name) + attribute("dsp:Valid", "true" if content else "false"),
+        )
+        for name, content in found
+    ]
+    return element("dsp:GetPostScanJobElementsResponse", element("dsp:JobElements", *entries))
+
+
+def _name(name: QName) -> str:
+    """The Name attribute; a foreign namespace is declared beside it."""
+    namespace, local = name
+    if not namespace:
+        return attribute("dsp:Name", local)
+    if namespace == DSP:
+        return attribute("dsp:Name", f"dsp:{local}")
+    prefix = PREFIX_OF.get(namespace, "asked")
+    return attribute(f"xmlns:{prefix}", namespace) + attribute("dsp:Name", f"{prefix}:{local}")
+
+
+def read_elements(body: Element) -> JobElements:
+    """Read a GetPostScanJobElementsResponse: whatever of the three it holds, in any order.
+
+    Raises:
+        InvalidArgs: one of the three cannot be understood.
+    """
+    holder = xml.need(body, DSP, "JobElements")
+    status: JobStatus | None = None
+    description: JobDescription | None = None
+    documents: tuple[DocumentDescription, ...] | None = None
+    for data in xml.children(holder, DSP, "ElementData"):
+        for content in data:
+            match (xml.namespace_of(content), xml.local_name(content)):
+                case (namespace, "JobStatus") if namespace == DSP:
+                    status = read_status(content)
+                case (namespace, "JobDescription") if namespace == DSP:
+                    description = read_description(content)
+                case (namespace, "Documents") if namespace == DSP:
+                    documents = _read_documents(content)
+    return JobElements(status, description, documents)
+
+
+def read_status(element_: Element) -> JobStatus:
+    """Read a JobStatus."""
+    filters = xml.find(element_, DSP, "FilterStatuses")
+    entries = () if filters is None else xml.children(filters, DSP, "FilterStatus")
+    images = xml.find(element_, DSP, "ImagesReceived")
+    return JobStatus(
+        job_token=read_token(element_),
+        state=xml.text(xml.need(element_, DSP, "JobState")),
+        reasons=_read_reasons(element_, "JobStateReasons", "JobStateReason"),
+        filters=tuple(_read_filter(entry) for entry in entries),
+        images_received=0 if images is None else xml.integer(images),
+        created=_read_time(element_, "JobCreatedTime"),
+        completed=_read_time(element_, "JobCompletedTime"),
+    )
+
+
+def _read_filter(entry: Element) -> FilterStatus:
+    return FilterStatus(
+        dialect=xml.text(xml.need(entry, DSP, "Dialect")),
+        state=xml.text(xml.need(entry, DSP, "FilterState")),
+        reasons=_read_reasons(entry, "FilterStateReasons", "FilterStateReason"),
+    )
+
+
+def _read_reasons(parent: Element, holder: str, name: str) -> tuple[str, ...]:
+    found = xml.find(parent, DSP, holder)
+    if found is None:
+        return ()
+    words = (xml.text(entry) for entry in xml.children(found, DSP, name))
+    return tuple(str(MISSPELT.get(word, word)) for word in words if word)
+
+
+def _read_time(parent: Element, local: str) -> datetime | None:
+    found = xml.find(parent, DSP, local)
+    if found is None:
+        return None
+    try:
+        return parse_datetime(xml.text(found))
+    except ValueError:
+        raise InvalidArgs(local, "is no dateTime", xml.text(found)[:80]) from None
+
+
+def read_description(element_: Element) -> JobDescription:
+    """Read a JobDescription; an empty or missing text is empty."""
+
+    def value(local: str) -> str:
+        found = xml.find(element_, DSP, local)
+        return "" if found is None else xml.raw_text(found)
+
+    return JobDescription(
+        psp_identifier=value("PSP_Identifier"),
+        psp_display_name=value("PSP_DisplayName"),
+        originating_user_name=value("JobOriginatingUserName"),
+    )
+
+
+def _read_documents(holder: Element) -> tuple[DocumentDescription, ...]:
+    return tuple(
+        read_document(xml.need(entry, DSP, "DocumentDescription"))
+        for entry in xml.children(holder, DSP, "Document")
+    )

@@ -1,0 +1,192 @@
+"""The instructions of the three filters that the standard knows.
+
+Source: ws-dsp section 8.3.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lxml import etree
+
+from device.errors import InvalidArgs
+from device.soap import xml
+from device.soap.namespaces import EML, FSH, SHP
+from device.soap.write import attribute, declarations, element, leaf, optional
+from device.soap.xml import Element
+
+EMAIL, FILE_SHARE, SHARE_POINT = EML, FSH, SHP
+ROOTS = {EML: "EmailConfig", FSH: "FileShareConfig", SHP: "SharePointConfig"}
+"""Dialect → the one element that its instructions are. A dialect is also its namespace."""
+OWN_STORE = r"\\.\store"
+"""The ShareUNC of the scan server's own store.
+
+`.` is Windows' name for this very machine. A server that has no such store reports an error;
+a host's name here might be taken for a share of somebody else.
+"""
+_MAX_UNC, _MAX_URL, _MAX_ADDRESS = 255, 2048, 255
+
+
+@dataclass(frozen=True, slots=True)
+class EmailConfig:
+    """Send the documents by e-mail."""
+
+    send_to_scan_user: bool = False
+    addresses: tuple[str, ...] = ()
+    can_add_addresses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileShareConfig:
+    """Put each document into each of these shares."""
+
+    share_uncs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SharePointConfig:
+    """Put each document into each of these libraries."""
+
+    save_to_my_site: bool = False
+    site_urls: tuple[str, ...] = ()
+
+
+Config = EmailConfig | FileShareConfig | SharePointConfig
+
+
+def read(dialect: str, instructions: str) -> Config:
+    """Read the instructions of a known dialect.
+
+    Raises:
+        InvalidArgs: they are not what the dialect asks for.
+    """
+    wrapped = f"<psp xmlns=''>{instructions}</psp>".encode()
+    return check(dialect, list(xml.parse(wrapped, limit=len(wrapped))))
+
+
+def check(dialect: str, roots: Sequence[Element]) -> Config:
+    """Read the elements inside psp:Instructions.
+
+    Raises:
+        InvalidArgs: they are not what the dialect asks for.
+    """
+    wanted = ROOTS[dialect]
+    if len(roots) != 1 or roots[0].tag != f"{{{dialect}}}{wanted}":
+        raise InvalidArgs("Instructions", f"must hold exactly one {wanted} of its dialect")
+    match wanted:
+        case "EmailConfig":
+            return _read_email(roots[0])
+        case "FileShareConfig":
+            return FileShareConfig(
+                _texts(roots[0], FSH, "FileShares", "ShareUNC", limit=_MAX_UNC, starts=("\\\\",))
+            )
+        case _:
+            return _read_share_point(roots[0])
+
+
+def _read_email(root: Element) -> EmailConfig:
+    addresses = xml.find(root, EML, "SendToAddresses")
+    can_add = None if addresses is None else xml.attribute(addresses, EML, "CanAddAddresses")
+    if can_add is not None and xml.boolean_text(can_add) is None:
+        raise InvalidArgs("SendToAddresses", "CanAddAddresses is not a boolean", can_add[:80])
+    return EmailConfig(
+        send_to_scan_user=_flag(root, EML, "SendToScanUser"),
+        addresses=_texts(root, EML, "SendToAddresses", "EmailAddress", limit=_MAX_ADDRESS),
+        can_add_addresses=bool(can_add is not None and xml.boolean_text(can_add)),
+    )
+
+
+def _read_share_point(root: Element) -> SharePointConfig:
+    return SharePointConfig(
+        save_to_my_site=_flag(root, SHP, "SaveToMySite"),
+        site_urls=_texts(
+            root,
+            SHP,
+            "SaveToSharePointSites",
+            "SaveToSharePointSiteURL",
+            limit=_MAX_URL,
+            starts=("http://", "https://"),
+        ),
+    )
+
+
+def _flag(root: Element, namespace: str, local: str) -> bool:
+    found = xml.find(root, namespace, local)
+    return found is not None and xml.boolean(found)
+
+
+def _texts(
+    root: Element,
+    namespace: str,
+    list_name: str,
+    entry_name: str,
+    *,
+    limit: int,
+    starts: tuple[str, ...] = ("",),
+) -> tuple[str, ...]:
+    """The entries of an optional list that, when it is there, is not empty."""
+    holder = xml.find(root, namespace, list_name)
+    if holder is None:
+        return ()
+    values = tuple(xml.raw_text(entry) for entry in xml.children(holder, namespace, entry_name))
+    if not values:
+        raise InvalidArgs(list_name, f"needs at least one {entry_name}")
+    for value in values:
+        if not value or len(value) > limit:
+            raise InvalidArgs(entry_name, f"must have 1 to {limit} characters", value[:80])
+        if not value.lower().startswith(starts):
+            raise InvalidArgs(entry_name, f"must begin with {' or '.join(starts)}", value[:80])
+    return values
+
+
+def write_file_share(share_uncs: Iterable[str]) -> str:
+    """A FileShareConfig."""
+    shares = [leaf("fsh:ShareUNC", unc) for unc in share_uncs]
+    return _root("fsh:FileShareConfig", element("fsh:FileShares", *shares))
+
+
+def write_email(config: EmailConfig) -> str:
+    """An EmailConfig."""
+    addresses = [leaf("eml:EmailAddress", address) for address in config.addresses]
+    can_add = attribute("eml:CanAddAddresses", "true") if config.can_add_addresses else ""
+    return _root(
+        "eml:EmailConfig",
+        optional("eml:SendToScanUser", config.send_to_scan_user or None),
+        element("eml:SendToAddresses", *addresses, attributes=can_add) if addresses else "",
+    )
+
+
+def write_share_point(config: SharePointConfig) -> str:
+    """A SharePointConfig."""
+    sites = [leaf("shp:SaveToSharePointSiteURL", url) for url in config.site_urls]
+    return _root(
+        "shp:SharePointConfig",
+        optional("shp:SaveToMySite", config.save_to_my_site or None),
+        element("shp:SaveToSharePointSites", *sites) if sites else "",
+    )
+
+
+def _root(name: str, *content: str) -> str:
+    declared = declarations([name.partition(":")[0]])
+    return portable(etree.fromstring(element(name, *content, attributes=declared)))
+
+
+def portable(root: Element) -> str:
+    """`root` as text that means the same in any other document, and always the same text.
+
+    Exclusive canonical XML, plus the declarations that QNames in its values need.
+
+    Raises:
+        InvalidArgs: it cannot be written so.
+    """
+    values = [*root.itertext(), *(str(v) for node in root.iter() for v in node.attrib.values())]
+    used = {prefix for value in values for prefix in re.findall(r"([\w.-]+):", value)}
+    known = {prefix for node in root.iter() for prefix in node.nsmap if prefix}
+    needed = sorted(used & known)
+    try:
+        text = etree.tostring(root, method="c14n", exclusive=True, inclusive_ns_prefixes=needed)
+    except etree.C14NError:
+        raise InvalidArgs("Instructions", "holds a relative namespace name") from None
+    return text.decode()

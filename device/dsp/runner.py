@@ -1,0 +1,151 @@
+"""Runs one delivery: feeds the table, keeps its journal, and makes the requests it asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any
+
+from device.clock import Clock
+from device.dsp import process
+from device.dsp.client import ScanServer
+from device.dsp.post_scan_job import Delivery, Given, I, Request, S, begin, next_deadline, step
+from device.dsp.spool import JobSpool
+from device.errors import DeviceError
+from scanner_backends.errors import BackendError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedPage:
+    """A page as it comes from the scanner: WS-Scan's format keyword, and the file's bytes."""
+
+    format: str
+    chunks: AsyncIterator[bytes]
+
+
+class Runner:
+    """One delivery, from where it stands to its end."""
+
+    def __init__(self, job: JobSpool, server: ScanServer, clock: Clock) -> None:
+        self._job = job
+        self._server = server
+        self._clock = clock
+        self._inputs: asyncio.Queue[tuple[int, Given]] = asyncio.Queue()
+        self._serial = 0
+        self._under_way: asyncio.Task[None] | None = None
+
+    async def run(
+        self, start: Delivery, pages: AsyncIterator[ScannedPage] | None, stop: asyncio.Event
+    ) -> Delivery:
+        """Run `start` to its end, while `pages` come; `stop` cancels it."""
+        if pages is None and not start.token and (start.cancel or not start.pages):
+            return replace(start, state=S.CANCELED if start.cancel else S.DELIVERED)
+        async with asyncio.TaskGroup() as group:
+            scanning = group.create_task(self._scan(pages)) if pages else None
+            canceling = group.create_task(self._wait_for(stop, scanning))
+            try:
+                delivery = await self._loop(start, group)
+                if scanning and delivery.keep_scanning:
+                    await asyncio.wait({scanning, canceling}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (scanning, canceling, self._under_way):
+                    if task:
+                        task.cancel()
+        return delivery
+
+    async def _loop(self, start: Delivery, group: asyncio.TaskGroup) -> Delivery:
+        delivery, request = begin(start)
+        self._make(request, delivery, group)
+        while not delivery.final:
+            given = await self._next(delivery)
+            before = delivery.state
+            delivery, wanted = step(delivery, given, self._clock.monotonic())
+            if delivery.state is not before:
+                log.debug("%s: %s → %s", given.kind.name, before, delivery.state)
+            if given.why:
+                log.info("%s", given.why)
+            await self._job.save(
+                replace(
+                    self._job.journal,
+                    token=delivery.token,
+                    stored=tuple(sorted(delivery.stored)),
+                    ends=delivery.ends,
+                    filters=delivery.filters,
+                    cancel=delivery.cancel and not delivery.final,
+                )
+            )
+            if wanted:
+                self._make(wanted, delivery, group)
+        return delivery
+
+    async def _next(self, delivery: Delivery) -> Given:
+        """The next input; an answer to a request that was replaced is none."""
+        while True:
+            deadline = next_deadline(delivery)
+            left = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
+            try:
+                async with asyncio.timeout(left):
+                    serial, given = await self._inputs.get()
+            except TimeoutError:
+                return Given(I.DEADLINE)
+            if serial in (0, self._serial):
+                return given
+
+    def _make(self, request: Request, delivery: Delivery, group: asyncio.TaskGroup) -> None:
+        """Begin a request; one that is still under way is dropped."""
+        if self._under_way:
+            self._under_way.cancel()
+        self._serial += 1
+        self._under_way = group.create_task(self._answer(self._serial, request, delivery))
+
+    async def _answer(self, serial: int, request: Request, delivery: Delivery) -> None:
+        self._inputs.put_nowait((serial, await self._call(request, delivery)))
+
+    def _call(self, request: Request, delivery: Delivery) -> Coroutine[Any, Any, Given]:
+        server, token, journal = self._server, delivery.token, self._job.journal
+        match request.state:
+            case S.PROBING:
+                return server.probe()
+            case S.GETTING:
+                return server.get_metadata()
+            case S.CREATING:
+                instructions = process.read_alone(journal.instructions)
+                if delivery.filters is not None:
+                    instructions = instructions.only(delivery.filters)
+                return server.create(journal.user, journal.psp_identifier, instructions)
+            case S.SENDING:
+                return server.send_image(token, self._job.page(request.document_id))
+            case S.ENDING:
+                return server.end(token)
+            case S.CHECKING:
+                # A server that stumbles over the later name is asked without it the next time.
+                return server.ask_status(token, documents=delivery.tries == 0)
+            case S.WATCHING:
+                return server.ask_status(token, documents=False)
+            case S.CANCELING | S.WITHDRAWING:
+                return server.cancel(token)
+        raise AssertionError(f"no request belongs to {request.state}")
+
+    async def _scan(self, pages: AsyncIterator[ScannedPage]) -> None:
+        """Spool the pages as they come."""
+        try:
+            async for page in pages:
+                await self._job.add(page.format, page.chunks)
+                self._inputs.put_nowait((0, Given(I.PAGE)))
+        except (DeviceError, BackendError, OSError) as error:
+            self._inputs.put_nowait((0, Given(I.SCAN_FAILED, f"the scan broke off: {error}")))
+        else:
+            self._inputs.put_nowait((0, Given(I.SCAN_OVER)))
+        finally:
+            if isinstance(pages, AsyncGenerator):
+                await pages.aclose()
+
+    async def _wait_for(self, stop: asyncio.Event, scanning: asyncio.Task[None] | None) -> None:
+        await stop.wait()
+        if scanning:
+            scanning.cancel()
+        self._inputs.put_nowait((0, Given(I.CANCEL)))

@@ -1,0 +1,75 @@
+"""TLS as the client of a scan server: who is trusted, and what a failure means in words.
+
+Source: ws-dsp section 13.
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from device.errors import ConfigError
+
+_ALERTS = {
+    "CERTIFICATE_REQUIRED": "demands a client certificate (--cert and --key)",
+    "HANDSHAKE_FAILURE": "refused the handshake; perhaps it demands a client certificate (--cert)",
+    "BAD_CERTIFICATE": "does not accept our client certificate",
+    "UNKNOWN_CA": "does not trust the authority of our client certificate",
+    "CERTIFICATE_EXPIRED": "says that our client certificate has expired",
+    "CERTIFICATE_UNKNOWN": "does not accept our client certificate",
+    "PROTOCOL_VERSION": "speaks no TLS 1.2 or newer",
+}
+
+
+def client_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:
+    """TLS 1.2 or newer, the server's certificate and name checked.
+
+    Raises:
+        ConfigError: a file cannot be read, or holds no certificate or key.
+    """
+    try:
+        context = ssl.create_default_context(cafile=str(ca) if ca else None)
+    except (OSError, ssl.SSLError):
+        raise ConfigError(f"--ca {ca}: this is no readable file of certificates (PEM).") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if key and not cert:
+        raise ConfigError("--key needs --cert: the certificate that belongs to the key.")
+    if cert:
+        try:
+            context.load_cert_chain(cert, key, password="")
+        except (OSError, ssl.SSLError):
+            raise ConfigError(
+                f"--cert {cert}: no certificate with its key, unencrypted (PEM), is there"
+                f"{'' if key else '; --key names the key when it is in a file of its own'}."
+            ) from None
+    return context
+
+
+def tls_error(error: BaseException) -> ssl.SSLError | None:
+    """The TLS failure behind `error`, if that is what it is."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLError):
+            return seen
+        found = getattr(seen, "certificate_error", None) or getattr(seen, "os_error", None)
+        if isinstance(found, ssl.SSLError):
+            return found
+        seen = seen.__cause__
+    return None
+
+
+def in_words(error: ssl.SSLError, host: str) -> str:
+    """What a TLS failure means, as half a sentence."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = error.verify_message.rstrip(".") or "verification failed"
+        hint = (
+            "; --ca names the authority to trust" if "self-signed" in why or "issuer" in why else ""
+        )
+        return f"the certificate of {host} is not trusted: {why}{hint}"
+    reason = error.reason or ""
+    if reason == "WRONG_VERSION_NUMBER" or "HTTP_REQUEST" in reason or "NOT_SSL" in reason:
+        return f"{host} does not speak https at this port"
+    for alert, meaning in _ALERTS.items():
+        if f"ALERT_{alert}" in reason:
+            return f"{host} {meaning}"
+    return f"no secure connection to {host}: {reason or error}"

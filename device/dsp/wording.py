@@ -1,0 +1,57 @@
+"""What `send` says at its end, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def numbers(pages: Sequence[int]) -> str:
+    """Page numbers for people: `page 3`, `pages 1-4, 7`."""
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][-1] + 1:
+            runs[-1].append(page)
+        else:
+            runs.append([page])
+    text = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+    return f"page {text}" if len(pages) == 1 else f"pages {text}"
+
+
+def count(pages: int) -> str:
+    """`1 page`, `5 pages`."""
+    return "1 page" if pages == 1 else f"{pages} pages"
+
+
+def delivered(scanned: int, host: str) -> str:
+    return f"{count(scanned)} delivered to {host}." if scanned else "There was no page to deliver."
+
+
+def canceled(scanned: int, token: str) -> str:
+    told = " and the scan server was told" if token else ""
+    return f"Cancelled after {count(scanned)}{told}."
+
+
+def nothing_scanned(why: str) -> str:
+    return f"No page was delivered: {why.rstrip('.') or 'none was scanned'}."
+
+
+def failed(why: str, scanned: int, received: Sequence[int], kept: Path) -> str:
+    """Which pages did not arrive, why, and where they are."""
+    missing = [page for page in range(1, scanned + 1) if page not in received]
+    if received and missing:
+        state = f"{numbers(missing)} of {scanned} did not arrive, {numbers(received)} wait there"
+    elif received:
+        state = f"{numbers(received)} arrived, but the end of the job is not known"
+    else:
+        state = f"{numbers(missing)} of {scanned} not delivered"
+    return (
+        f"{state}: {why.rstrip('.')}; all are kept in {kept} "
+        f"and `wsd-scanner send --resume` sends what is missing."
+    )
+
+
+def resumed(well: int, jobs: int, sentences: Sequence[str]) -> str:
+    if not jobs:
+        return "Nothing is left in the spool."
+    return f"{well} of {jobs} deliveries completed: {' '.join(sentences)}"

@@ -1,0 +1,154 @@
+"""Images to disk as they come: one folder per job, one file per document, never in memory.
+
+A file has its name only when it is whole. What a killed server was receiving is dropped at the
+next start; what it had acknowledged stays.
+
+Source: ws-dsp sections 4.3 and 7.4.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from device.errors import ConfigError, InternalError, OperationFailed, TemporaryError
+
+log = logging.getLogger(__name__)
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+MIN_FREE = 16 << 20
+"""Octets that must be free before a new job is taken."""
+_UNFINISHED = ".part"
+
+
+class IncomingFile:
+    """A document under way."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self._path = path
+        self._limit = limit
+        self._number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """
+        Raises:
+            OperationFailed: the document is larger than this server takes.
+            TemporaryError: the disk is full; the same request may work later.
+            InternalError: the disk does not work.
+        """
+        self.size += len(data)
+        if self.size > self._limit:
+            raise OperationFailed(f"A document may have at most {self._limit} octets.")
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[os.write(self._number, view) :]
+        except OSError as error:
+            raise _as_fault(error, self._path) from error
+
+    def keep(self, path: Path) -> None:
+        """Give the document its name; one of that name before is replaced."""
+        try:
+            self._path.rename(path)
+        except OSError as error:
+            raise _as_fault(error, path) from error
+
+    def close(self) -> None:
+        """Drop what was not kept."""
+        os.close(self._number)
+        self._path.unlink(missing_ok=True)
+
+
+def _as_fault(error: OSError, path: Path) -> TemporaryError | InternalError:
+    if error.errno in FULL:
+        log.error("%s: the disk is full", path)
+        return TemporaryError("The server's disk is full.")
+    log.error("%s: %s", path, error)
+    return InternalError()
+
+
+class Storage:
+    """The documents of all jobs that have not ended, below `root`."""
+
+    def __init__(self, root: Path, max_document: int) -> None:
+        """
+        Raises:
+            ConfigError: the folder cannot be written.
+        """
+        self._root = root
+        self._max_document = max_document
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"{root}: this folder cannot be made: {os.strerror(error.errno or 0)}."
+            ) from None
+
+    def path(self, token: str, document_id: int) -> Path:
+        """Where a document is."""
+        return self._root / token / f"{document_id:06d}"
+
+    def begin(self, token: str) -> None:
+        """Make room for a job.
+
+        Raises:
+            TemporaryError: the disk is full.
+        """
+        if shutil.disk_usage(self._root).free < MIN_FREE:
+            raise TemporaryError("The server's disk is full.")
+        try:
+            (self._root / token).mkdir(mode=0o700)
+        except OSError as error:
+            raise _as_fault(error, self._root / token) from error
+
+    @contextmanager
+    def receiving(self, token: str, document_id: int) -> Iterator[IncomingFile]:
+        """A file for a document under way, dropped at the end unless it was kept."""
+        path = self.path(token, document_id)
+        try:
+            file = IncomingFile(
+                path.with_suffix(f"{_UNFINISHED}{uuid.uuid4().hex[:8]}"), self._max_document
+            )
+        except OSError as error:
+            raise _as_fault(error, path) from error
+        with contextlib.closing(file):
+            yield file
+
+    def sync(self, token: str, document_ids: Iterable[int]) -> None:
+        """Wait until the disk has these documents.
+
+        Raises:
+            TemporaryError, InternalError: it has not.
+        """
+        paths = [self.path(token, document_id) for document_id in document_ids]
+        for path in (*paths, self._root / token):
+            try:
+                number = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(number)
+                finally:
+                    os.close(number)
+            except OSError as error:
+                raise _as_fault(error, path) from error
+
+    def discard(self, token: str) -> None:
+        """Delete the documents of a job that has ended."""
+        shutil.rmtree(self._root / token, ignore_errors=True)
+
+    def tidy(self, living: Iterable[str]) -> None:
+        """After a start: delete unfinished documents, and folders of jobs that are over."""
+        known = set(living)
+        for folder in self._root.iterdir():
+            if folder.name not in known:
+                shutil.rmtree(folder, ignore_errors=True)
+                continue
+            for path in folder.glob(f"*{_UNFINISHED}*"):
+                path.unlink(missing_ok=True)
