@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 import ifaddr
 from aiohttp import web
+
+PRODUCT = "wsd-scanner"
+"""What we call ourselves in HTTP headers: not the versions of what we are made of."""
 
 
 def host_of(address: str) -> str:
@@ -17,6 +21,7 @@ def host_of(address: str) -> str:
     return f"[{bare}]" if ":" in bare else bare
 
 
+@lru_cache(maxsize=1024)
 def plain(address: str) -> str:
     """An IPv4 address that came in through an IPv6 socket, as the IPv4 address that it is."""
     try:
@@ -27,7 +32,7 @@ def plain(address: str) -> str:
     return str(mapped) if mapped else address
 
 
-def base_url(request: web.Request, advertise: str | None = None) -> str:
+def base_url(request: web.BaseRequest, advertise: str | None = None) -> str:
     """`scheme://host:port` of the connection's own end; `advertise` replaces the host."""
     transport = request.transport
     name = transport.get_extra_info("sockname") if transport else None
@@ -35,7 +40,7 @@ def base_url(request: web.Request, advertise: str | None = None) -> str:
     return f"{request.scheme}://{host_of(advertise or host)}:{port}"
 
 
-def peer_address(request: web.Request) -> str:
+def peer_address(request: web.BaseRequest) -> str:
     """The peer's address, without its port."""
     return plain(request.remote or "")
 

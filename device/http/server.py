@@ -6,11 +6,12 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from device.errors import ConfigError
+from device.http.addresses import PRODUCT
 
 log = logging.getLogger(__name__)
 
@@ -79,24 +80,20 @@ class HttpServer:
     """Serves SOAP by POST at every path, and a page for people at `/`.
 
     Any path is taken, since clients post to whichever address they hold; what `To` may name is
-    checked by the endpoint.
+    checked by the endpoint. There is nothing to route, so there is no router.
     """
 
     def __init__(
         self,
-        handle: Callable[[web.Request], object],
+        handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         sockets: list[socket.socket],
         page: PageMaker,
     ) -> None:
+        self._handle = handle
         self._sockets = sockets
         self._page = page
-        application = web.Application()
-        application.router.add_post("/{path:.*}", handle)  # type: ignore[arg-type]
-        application.router.add_get("/", self._get_page)
-        application.on_response_prepare.append(_name_the_product)
-        self._runner = web.AppRunner(
-            application, access_log=None, keepalive_timeout=KEEPALIVE_S, handle_signals=False
-        )
+        server = web.Server(self._answer, access_log=None, keepalive_timeout=KEEPALIVE_S)
+        self._runner = web.ServerRunner(server)
 
     @property
     def port(self) -> int:
@@ -117,10 +114,14 @@ class HttpServer:
         except TimeoutError:
             log.warning("some connections did not close in time")
 
-    async def _get_page(self, request: web.Request) -> web.Response:
-        return web.Response(text=self._page(), content_type="text/html")
-
-
-async def _name_the_product(request: web.Request, response: web.StreamResponse) -> None:
-    """Not the versions of what we are made of."""
-    response.headers["Server"] = "wsd-scanner"
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.method == "POST":
+            return await self._handle(request)
+        headers = {"Server": PRODUCT}
+        if request.path != "/":
+            headers["Allow"] = "POST"
+            return web.Response(status=405, text="POST a SOAP envelope here.\n", headers=headers)
+        if request.method not in ("GET", "HEAD"):
+            headers["Allow"] = "GET, HEAD, POST"
+            return web.Response(status=405, text="GET this page, or POST.\n", headers=headers)
+        return web.Response(text=self._page(), content_type="text/html", headers=headers)

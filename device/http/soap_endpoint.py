@@ -16,7 +16,7 @@ from device import faults
 from device.clock import Clock
 from device.errors import DeviceError, EndpointUnavailable, InternalError, MalformedMessage
 from device.http import mime_request
-from device.http.addresses import base_url, peer_address
+from device.http.addresses import PRODUCT, base_url, peer_address
 from device.http.memory import AnswerMemory, Written
 from device.soap import addressing, multipart
 from device.soap import namespaces as ns
@@ -30,6 +30,7 @@ traffic = logging.getLogger("device.traffic.http")
 
 SOAP_MEDIA_TYPE = "application/soap+xml"
 REPLY_TYPE = f"{SOAP_MEDIA_TYPE}; charset=utf-8"
+_REPLY_HEADERS = {"Content-Type": REPLY_TYPE, "Server": PRODUCT}
 BODY_TIMEOUT_S = 30.0
 """Longest pause between two pieces of a request body."""
 GONE_CHECK_S = 0.5
@@ -65,14 +66,14 @@ class SoapEndpoint:
     ) -> None:
         self._dispatcher = dispatcher
         self._uuid_urn = uuid_urn
-        self._paths = frozenset(paths)
+        self._paths = frozenset(map(addressing.plain_path, paths))
         self._service = service
         self._advertise = advertise
         self._message_id = message_id
         self._memory = AnswerMemory(clock)
         self.closing = False
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one POST."""
         media_type, parameters = multipart.parameters(request.headers.get("Content-Type", ""))
         if media_type == "multipart/related":
@@ -85,7 +86,7 @@ class SoapEndpoint:
         return await self._answer(request, body, None)
 
     async def _handle_mime(
-        self, request: web.Request, parameters: dict[str, str]
+        self, request: web.BaseRequest, parameters: dict[str, str]
     ) -> web.StreamResponse:
         """A request whose envelope is the root part of an MTOM message."""
         try:
@@ -95,9 +96,10 @@ class SoapEndpoint:
             return self._fault(error, None, self._service)
 
     async def _answer(
-        self, request: web.Request, body: bytes, message: mime_request.Message | None
+        self, request: web.BaseRequest, body: bytes, message: mime_request.Message | None
     ) -> web.StreamResponse:
-        traffic.debug("%s > %r", request.remote, body)
+        if traffic.isEnabledFor(logging.DEBUG):
+            traffic.debug("%s > %r", request.remote, body)
         envelope: Envelope | None = None
         service = self._service
         try:
@@ -105,9 +107,7 @@ class SoapEndpoint:
             addressing.check_request(envelope)
             route = self._dispatcher.route(envelope)
             service = route.service
-            addressing.check_destination(
-                envelope.to, uuid_urn=self._uuid_urn, paths=(*self._paths, request.path)
-            )
+            addressing.check_destination(envelope.to, uuid_urn=self._uuid_urn, paths=self._paths)
             check_body(route, envelope)
             if self.closing:
                 raise EndpointUnavailable
@@ -137,7 +137,7 @@ class SoapEndpoint:
         return self._write(answer, incoming.envelope)
 
     async def _streamed(
-        self, request: web.Request, route: Route, incoming: Incoming
+        self, request: web.BaseRequest, route: Route, incoming: Incoming
     ) -> web.StreamResponse:
         """Run an operation whose answer may carry an attachment."""
         answer = await _unless_gone(request, self._call(route, incoming))
@@ -163,7 +163,7 @@ class SoapEndpoint:
             return InternalError()
 
     async def _send_attachment(
-        self, request: web.Request, envelope: bytes, answer: Answer
+        self, request: web.BaseRequest, envelope: bytes, answer: Answer
     ) -> web.StreamResponse:
         """Send envelope and attachment as one multipart message.
 
@@ -174,7 +174,11 @@ class SoapEndpoint:
         assert attachment is not None
         boundary = uuid.uuid4().hex
         response = web.StreamResponse(
-            headers={"Content-Type": multipart.content_type(boundary), "MIME-Version": "1.0"}
+            headers={
+                "Content-Type": multipart.content_type(boundary),
+                "MIME-Version": "1.0",
+                "Server": PRODUCT,
+            }
         )
         delivered = False
         try:
@@ -230,9 +234,7 @@ class SoapEndpoint:
 
 
 def _response(written: Written) -> web.Response:
-    return web.Response(
-        status=written.status, body=written.body, headers={"Content-Type": REPLY_TYPE}
-    )
+    return web.Response(status=written.status, body=written.body, headers=_REPLY_HEADERS)
 
 
 def _too_large() -> web.Response:
@@ -241,7 +243,7 @@ def _too_large() -> web.Response:
     return response
 
 
-async def _read_body(request: web.Request) -> bytes | None:
+async def _read_body(request: web.BaseRequest) -> bytes | None:
     """The whole body, or None when it is larger than an envelope may be.
 
     Raises:
@@ -249,6 +251,8 @@ async def _read_body(request: web.Request) -> bytes | None:
     """
     if (request.content_length or 0) > MAX_ENVELOPE:
         return None
+    if request.content.is_eof():  # it came with the header
+        return request.content.read_nowait()
     body = b""
     try:
         while len(body) <= MAX_ENVELOPE:
@@ -262,12 +266,12 @@ async def _read_body(request: web.Request) -> bytes | None:
     return None
 
 
-def _gone(request: web.Request) -> bool:
+def _gone(request: web.BaseRequest) -> bool:
     return request.transport is None or request.transport.is_closing()
 
 
 async def _unless_gone(
-    request: web.Request, work: Coroutine[None, None, Answer | DeviceError]
+    request: web.BaseRequest, work: Coroutine[None, None, Answer | DeviceError]
 ) -> Answer | DeviceError | None:
     """Do `work`, and cancel it when the peer goes away meanwhile; then None."""
     async with asyncio.TaskGroup() as group:
@@ -279,7 +283,7 @@ async def _unless_gone(
     return None if task.cancelled() else task.result()
 
 
-async def _drained(request: web.Request) -> bool:
+async def _drained(request: web.BaseRequest) -> bool:
     """Whether the peer's kernel took every byte: what lies in our own buffers is not delivered."""
     while not _gone(request):
         transport = request.transport
@@ -297,7 +301,7 @@ async def _drained(request: web.Request) -> bool:
     return False
 
 
-def _client_certificate(request: web.Request) -> dict[str, object] | None:
+def _client_certificate(request: web.BaseRequest) -> dict[str, object] | None:
     transport = request.transport
     certificate = transport.get_extra_info("peercert") if transport else None
     return certificate or None

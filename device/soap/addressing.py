@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from device.errors import (
@@ -26,6 +27,9 @@ from device.soap.xml import Element
 
 MAX_MESSAGE_ID = 2_048
 _UNDERSTOOD = frozenset({WSA, WSD, WSE})
+_SINGLE = frozenset(
+    f"{{{WSA}}}{local}" for local in ("Action", "MessageID", "To", "ReplyTo", "FaultTo")
+)
 _OUR_ROLES = frozenset(
     {
         "",
@@ -53,19 +57,19 @@ def check_request(envelope: Envelope) -> None:
     ):
         if not value:
             raise HeaderRequired(name)
-    if len(envelope.message_id.encode()) > MAX_MESSAGE_ID:
+    if len(envelope.message_id) > MAX_MESSAGE_ID:
         raise InvalidHeader("MessageID", "", f"it is longer than {MAX_MESSAGE_ID} octets")
     seen: set[str] = set()
     for block in envelope.headers:
-        namespace, local = xml.namespace_of(block), xml.local_name(block)
-        if namespace == WSA:
-            if local in ("Action", "MessageID", "To", "ReplyTo", "FaultTo") and local in seen:
+        if block.tag in _SINGLE:
+            local = xml.local_name(block)
+            if block.tag in seen:
                 raise InvalidHeader(local, xml.text(block), "it is there twice")
-            seen.add(local)
+            seen.add(block.tag)
             if local in ("ReplyTo", "FaultTo"):
                 _check_anonymous(block, local)
-        elif namespace not in _UNDERSTOOD and _must_understand(block):
-            raise MustUnderstand(namespace, local)
+        elif xml.namespace_of(block) not in _UNDERSTOOD and _must_understand(block):
+            raise MustUnderstand(xml.namespace_of(block), xml.local_name(block))
 
 
 def _check_anonymous(block: Element, local: str) -> None:
@@ -84,6 +88,8 @@ def _must_understand(block: Element) -> bool:
 def check_destination(to: str, *, uuid_urn: str, paths: Collection[str]) -> None:
     """Refuse a `To` that names nobody here; host and port of a URL are not compared.
 
+    `paths` are in lower case and without a slash at the end.
+
     Raises:
         DestinationUnreachable: neither our UUID, nor a URL with one of `paths`, nor anonymous,
             nor the discovery URN.
@@ -95,12 +101,21 @@ def check_destination(to: str, *, uuid_urn: str, paths: Collection[str]) -> None
         if uuid_of(lowered) == uuid_of(uuid_urn):
             return
     elif lowered.startswith(("http://", "https://")):
-        path = unquote(urlsplit(to).path).rstrip("/").lower() or "/"
-        if path in {known.lower() for known in paths}:
+        if _path_of(lowered) in paths:
             return
     elif to in ANONYMOUS_SPELLINGS or to == DISCOVERY_URN:
         return
     raise DestinationUnreachable(to)
+
+
+@lru_cache(maxsize=256)
+def _path_of(url: str) -> str:
+    return plain_path(unquote(urlsplit(url).path))
+
+
+def plain_path(path: str) -> str:
+    """A URL path as it is compared: in lower case, without a slash at the end."""
+    return path.rstrip("/").lower() or "/"
 
 
 def uuid_of(urn: str) -> str:

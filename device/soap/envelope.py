@@ -14,6 +14,11 @@ from device.soap.xml import Element
 DECLARATION = '<?xml version="1.0"?>'
 """Without an encoding: PyWSD decodes first, and lxml then refuses a declared encoding."""
 
+_ACTION, _MESSAGEID, _TO, _RELATESTO = _ADDRESSING = tuple(
+    f"{{{WSA}}}{local}" for local in ("Action", "MessageID", "To", "RelatesTo")
+)
+_ENVELOPE, _HEADER, _BODY = (f"{{{SOAP}}}{local}" for local in ("Envelope", "Header", "Body"))
+
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
@@ -38,25 +43,25 @@ def read(data: bytes, limit: int = xml.MAX_ENVELOPE) -> Envelope:
         VersionMismatch: an envelope of another SOAP version.
     """
     root = xml.parse(data, limit)
-    if root.tag != f"{{{SOAP}}}Envelope":
+    if root.tag != _ENVELOPE:
         if root.tag == f"{{{SOAP11}}}Envelope" or xml.local_name(root) == "Envelope":
             raise VersionMismatch
         raise MalformedMessage("it is no SOAP envelope")
-    body = xml.find(root, SOAP, "Body")
+    body = root.find(_BODY)
     if body is None:
         raise MalformedMessage("the envelope has no body")
-    header = xml.find(root, SOAP, "Header")
+    header = root.find(_HEADER)
     blocks = () if header is None else tuple(header)
 
-    def value(local: str) -> str:
-        tag = f"{{{WSA}}}{local}"
-        return next((xml.text(block) for block in blocks if block.tag == tag), "")
-
+    values: dict[str, str] = {}
+    for block in blocks:
+        if block.tag in _ADDRESSING and block.tag not in values:
+            values[block.tag] = xml.text(block)
     return Envelope(
-        action=canonical(value("Action")),
-        message_id=value("MessageID"),
-        to=value("To"),
-        relates_to=value("RelatesTo"),
+        action=canonical(values.get(_ACTION, "")),
+        message_id=values.get(_MESSAGEID, ""),
+        to=values.get(_TO, ""),
+        relates_to=values.get(_RELATESTO, ""),
         headers=blocks,
         body=body[0] if len(body) else None,
     )

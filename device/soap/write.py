@@ -12,6 +12,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from device.soap.namespaces import PREFIXES
 
+_PLAIN = re.compile(r"[ !#-%'-;=?-~]*")
+"""Text that stands in XML as it is, in elements and in attributes: nearly all of it."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -32,7 +34,10 @@ def leaf(name: str, value: object, attributes: str = "") -> str:
         return f"<{name}{attributes}>{'true' if value else 'false'}</{name}>"
     if isinstance(value, int):
         return f"<{name}{attributes}>{value}</{name}>"
-    return f"<{name}{attributes}>{escape(clean(str(value)))}</{name}>"
+    text = str(value)
+    if not _PLAIN.fullmatch(text):
+        text = escape(clean(text))
+    return f"<{name}{attributes}>{text}</{name}>"
 
 
 def optional(name: str, value: object | None, attributes: str = "") -> str:
@@ -42,6 +47,8 @@ def optional(name: str, value: object | None, attributes: str = "") -> str:
 
 def attribute(name: str, value: str) -> str:
     """One attribute with its leading blank, escaped."""
+    if _PLAIN.fullmatch(value):
+        return f' {name}="{value}"'
     return f" {name}={quoteattr(clean(value))}"
 
 

@@ -50,7 +50,9 @@ def parse(data: bytes, limit: int = MAX_ENVELOPE) -> Element:
         raise MalformedMessage("it is not XML") from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise MalformedMessage("document type declarations are not allowed")
-    _check(root)
+    # Too few tags to be deep, and no instruction but the declaration: most messages end here.
+    if data.count(b"<") > 2 * MAX_DEPTH or data.find(b"<?", 1) >= 0 or b"\x00" in data:
+        _check(root)
     if _ODD_SPELLING.search(data):
         _canonicalise(root)
     return root
@@ -93,7 +95,8 @@ def _canonicalise(root: Element) -> None:
 
 def text(element: Element) -> str:
     """All text of `element`, joined and with white space collapsed."""
-    return " ".join("".join(element.itertext()).split())
+    value = (element.text or "") if not len(element) else "".join(element.itertext())
+    return " ".join(value.split())
 
 
 def raw_text(element: Element) -> str:
@@ -125,12 +128,13 @@ def children(parent: Element, namespace: str, local: str) -> list[Element]:
 
 def local_name(element: Element) -> str:
     """The name of `element` without its namespace."""
-    return etree.QName(element).localname
+    return str(element.tag).rpartition("}")[2]
 
 
 def namespace_of(element: Element) -> str:
     """The namespace of `element`, empty if it has none."""
-    return etree.QName(element).namespace or ""
+    tag = str(element.tag)
+    return tag[1:].partition("}")[0] if tag[0] == "{" else ""
 
 
 def integer(element: Element) -> int:

@@ -1,0 +1,182 @@
+"""Start the device and tell how near it comes to its limits, as ratios of one and the same run.
+
+    python bench/run.py [--seconds S] [--rounds N]
+
+- GetScannerElements and GetActiveJobs per second, against a bare aiohttp handler that returns the
+  very same bytes;
+- one A4 page at 300 dpi, RGB, by CreateScanJob and RetrieveImage, against acquiring and encoding
+  that page alone, in one process;
+- peak memory of the device and of its worker.
+
+Both sides of a ratio take turns, and the medians of the rounds are compared. The machine's noise
+goes into both; quote the ratios, not the absolute figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import load
+import messages
+
+A4_MIL = (8268, 11693)
+DPI = 300
+
+
+@contextmanager
+def started(*command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process, and the first line that it prints."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def post(url: str, body: bytes) -> bytes:
+    """One request over a connection of its own."""
+    request = urllib.request.Request(
+        url, body, {"Content-Type": "application/soap+xml; charset=utf-8"}
+    )
+    with urllib.request.urlopen(request, timeout=120) as reply:
+        return bytes(reply.read())
+
+
+def peak_mb(pid: int) -> float:
+    """Largest resident size so far, in MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    match = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(match[1]) / 1024 if match else 0.0
+
+
+def worker_of(pid: int) -> int:
+    """The device's worker process."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
+def scan(url: str, format_: str) -> int:
+    """One page; how many bytes the reply had."""
+    created = post(
+        url,
+        messages.create_scan_job(
+            format_=format_, dpi=DPI, width_mil=A4_MIL[0], height_mil=A4_MIL[1]
+        ),
+    ).decode()
+    found = re.search(r"<wscn:JobId>(.+?)</.*<wscn:JobToken>(.+?)</", created)
+    assert found is not None, created
+    return len(post(url, messages.retrieve_image(found[1], found[2])))
+
+
+def encode_alone(format_: str) -> None:
+    """The same page without the device: chart, pipeline and encoder in this process."""
+    from device.imaging.convert import fit
+    from device.imaging.encoders import encoder_for
+    from device.imaging.spec import ImageSpec
+    from scanner_backends.base import Mode, ScanRequest, Source
+    from scanner_backends.chart import ChartBackend
+
+    size = tuple(mil * DPI // 1000 for mil in A4_MIL)
+    request = ScanRequest(
+        Source.FLATBED, Mode.COLOR, 8, DPI, DPI, 0.0, 0.0, *(mil * 0.0254 for mil in A4_MIL)
+    )
+    spec = ImageSpec(format_, "RGB24", size[0], size[1], DPI, DPI, quality=80)
+    page = fit(ChartBackend("").scan(request, 0), request, spec, None)
+    for _ in encoder_for(format_)(page, spec, None):
+        pass
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+async def soap(name: str, body: bytes, device: str, seconds: float, rounds: int) -> None:
+    """One SOAP operation against the bare handler."""
+    host, port = device.split("//")[1].split("/")[0].split(":")
+    reply = post(device, body)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(reply)
+        file.flush()
+        here = Path(__file__).parent
+        with started(sys.executable, str(here / "bare.py"), file.name) as (_, bare_port):
+            ours: list[load.Load] = []
+            bare: list[load.Load] = []
+            for _ in range(rounds):
+                for port_number, results in ((int(port), ours), (int(bare_port), bare)):
+                    results.append(
+                        await load.measure(
+                            host, port_number, "/scan", body, connections=50, seconds=seconds
+                        )
+                    )
+    ratios = [one.per_second / other.per_second for one, other in zip(ours, bare, strict=True)]
+    print(
+        f"{name:<28} {statistics.median(ratios):5.2f} of bare aiohttp"
+        f"   ({statistics.median(one.per_second for one in ours):,.0f} /s of "
+        f"{statistics.median(one.per_second for one in bare):,.0f} /s; "
+        f"median {statistics.median(one.median_ms for one in ours):.2f} ms, "
+        f"p99 {statistics.median(one.p99_ms for one in ours):.2f} ms; {len(reply)} octets)"
+    )
+
+
+def pages(device: str, format_: str, rounds: int) -> None:
+    """One page by the device against the page alone."""
+    scan(device, format_)
+    encode_alone(format_)
+    whole: list[float] = []
+    alone: list[float] = []
+    size = 0
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        size = scan(device, format_)
+        whole.append(time.perf_counter() - begin)
+        alone.append(timed(lambda: encode_alone(format_)))
+    ratio = statistics.median(one / other for one, other in zip(whole, alone, strict=True))
+    print(
+        f"A4 {DPI} dpi RGB, {format_:<12} {ratio:5.2f} of encoding alone"
+        f"   ({statistics.median(whole):.3f} s of {statistics.median(alone):.3f} s; "
+        f"{size:,} octets)"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of each load")
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as state:
+        command = (
+            str(Path(sys.executable).with_name("wsd-scanner")),
+            *("run", "--host", "127.0.0.1", "--port", "0", "--no-discovery"),
+            *("--state-dir", state),
+        )
+        with started(*command) as (process, ready):
+            device = re.sub(r"/[^/]*$", "/scan", ready.rsplit(" ", 1)[1])
+            print(f"idle: device {peak_mb(process.pid):.1f} MB")
+            for name, body in (
+                ("GetScannerElements", messages.get_scanner_elements()),
+                ("GetActiveJobs", messages.get_active_jobs()),
+            ):
+                asyncio.run(soap(name, body, device, chosen.seconds, chosen.rounds))
+            for format_ in ("jfif", "png", "tiff-single-uncompressed"):
+                pages(device, format_, chosen.rounds)
+            worker = worker_of(process.pid)
+            print(f"peak: device {peak_mb(process.pid):.1f} MB, worker {peak_mb(worker):.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
