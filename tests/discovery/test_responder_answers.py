@@ -80,7 +80,10 @@ def test_an_ipv6_peer_gets_an_address_of_its_own_kind(virtual, source, xaddr):
 
 
 def test_the_host_to_advertise_replaces_every_address():
-    for advertise, host in (("scanner.example", "scanner.example"), ("2001:db8::1", "[2001:db8::1]")):
+    for advertise, host in (
+        ("scanner.example", "scanner.example"),
+        ("2001:db8::1", "[2001:db8::1]"),
+    ):
         virtual = Virtual(advertise=advertise)
         virtual.links(ETH)
         virtual.turn(60)
@@ -120,7 +123,8 @@ def test_a_program_on_this_machine_is_answered(virtual, source):
 
 
 @pytest.mark.parametrize(
-    ("source", "host"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("192.168.1.10", "127.0.0.1")]
+    ("source", "host"),
+    [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("192.168.1.10", "127.0.0.1")],
 )
 def test_the_loopback_is_a_link_like_others_when_it_is_used(source, host):
     virtual = Virtual()
