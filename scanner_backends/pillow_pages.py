@@ -40,6 +40,8 @@ BROKEN = (
 )
 """What Pillow raises on broken files: it has no class of its own for that."""
 
+BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+
 _PLAUSIBLE_DPI = range(30, 4801)
 _GUESSES_DPI = (75, 100, 150, 200, 300, 400, 600, 1200)
 _GUESS_WIDTH_IN, _GUESS_HEIGHT_IN = 8.5, 14.0
@@ -72,7 +74,7 @@ class PillowPage:
                 whole, size = _decoded(image, native, (request.x_dpi, request.y_dpi))
         except MemoryError:
             raise NoMem(f"{self.label} is too large for this machine's memory.") from None
-        except (*BROKEN, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        except (*BROKEN, *BOMB) as error:
             raise IoError(f"{self.label} cannot be read: {_reason(error)}.") from error
         width = max(1, round(size[0] * request.x_dpi / native[0]))
         height = max(1, round(size[1] * request.y_dpi / native[1]))
@@ -81,11 +83,15 @@ class PillowPage:
 
 @contextmanager
 def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """Open a file of one of FORMATS, going by what is in it. Bombs are errors."""
+    """Open a file of one of FORMATS, going by what is in it. Bombs are errors.
+
+    Pillow gets no path: it would map some files into memory, and turned TIFF files come out
+    garbled that way (13.0).
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata; the pixels count
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path, formats=FORMATS) as image:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             yield image
 
 
@@ -96,7 +102,7 @@ def pages_of(path: Path) -> tuple[list[PillowPage], list[str]]:
             return _frames(path, image)
     except UnidentifiedImageError:
         return [], [f"{path.name}: {_unidentified(path)}."]
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except BOMB:
         return [], [f"{path.name}: {_TOO_LARGE}."]
     except MemoryError:
         return [], [f"{path.name}: there is not enough memory to read it."]
@@ -121,6 +127,9 @@ def _frames(path: Path, image: ImageFile.ImageFile) -> tuple[list[PillowPage], l
                 refused.append(f"{name}: {_TOO_LARGE}.")
                 continue
             _prove(path, image)
+        except BOMB:  # older versions of Pillow look at every page themselves
+            refused.append(f"{name}: {_TOO_LARGE}.")
+            continue
         except BROKEN as error:
             refused.append(f"{name}: the file is broken ({_reason(error)}).")
             continue
@@ -172,12 +181,13 @@ def native_dpi(image: Image.Image) -> tuple[int, int]:
     What the file says counts, if a scanner could have said it. Without that the page gets the
     lowest usual resolution at which it fits onto the glass.
     """
-    width, height = image.size
     told = _told_dpi(image)
     turned = _orientation(image) >= 5
     if told is not None:
         return (told[1], told[0]) if turned else told
-    if turned and image.format != "TIFF":  # Pillow swaps TIFF's sides by itself
+    # As stored: versions of Pillow differ in when they turn a TIFF.
+    width, height = _tag(image, 256) or image.width, _tag(image, 257) or image.height
+    if turned:
         width, height = height, width
     for dpi in _GUESSES_DPI:
         if width <= dpi * _GUESS_WIDTH_IN and height <= dpi * _GUESS_HEIGHT_IN:
@@ -234,7 +244,7 @@ def _decoded(
             size = size[1], size[0]
     image.load()
     upright: Image.Image = image
-    if _orientation(image) > 1:  # where Pillow has turned it already, it removed the mark
+    if image.format != "TIFF" and _orientation(image) > 1:  # a TIFF is upright once it is loaded
         upright = ImageOps.exif_transpose(image)
     if image.format not in ("JPEG", "MPO"):
         size = upright.size

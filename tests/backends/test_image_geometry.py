@@ -192,6 +192,16 @@ def test_exif_orientation_is_honoured(tmp_path: Path, scan, name, orientation):
         assert max(abs(a - b) for a, b in zip(result.getpixel(spot), colour, strict=True)) < 6
 
 
+@pytest.mark.parametrize("name", ["p.jpg", "p.tif"])
+def test_a_turned_page_without_a_resolution_is_measured_upright(tmp_path: Path, scan, name):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("L", (1000, 600)).save(tmp_path / name, exif=exif)  # upright: 600 x 1000, 75 dpi
+    area = (0, 0, 610 / 75 * INCH, 1010 / 75 * INCH)
+    result = scan(ImageFilesBackend(str(tmp_path)), 0, 75, area, Mode.LINEART)
+    assert result.convert("L").histogram()[0] == 600_000
+
+
 def test_what_is_clear_lies_on_white(tmp_path: Path, scan):
     image = Image.new("RGBA", (20, 20), (255, 0, 0, 0))
     image.paste((0, 0, 0, 255), (0, 0, 10, 20))
