@@ -12,6 +12,7 @@ from dataclasses import dataclass
 class Load:
     """What came of a load: requests per second, and the times of single requests."""
 
+    count: int
     per_second: float
     median_ms: float
     p99_ms: float
@@ -57,6 +58,7 @@ async def measure(
     took = time.perf_counter() - begin
     times.sort()
     return Load(
+        count=len(times),
         per_second=len(times) / took,
         median_ms=statistics.median(times) * 1000,
         p99_ms=times[int(len(times) * 0.99)] * 1000,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import re
 import statistics
 import subprocess
@@ -105,7 +106,13 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-async def soap(name: str, body: bytes, device: str, seconds: float, rounds: int) -> None:
+def cpu_s(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def soap(name: str, body: bytes, device: str, pid: int, seconds: float, rounds: int) -> None:
     """One SOAP operation against the bare handler."""
     host, port = device.split("//")[1].split("/")[0].split(":")
     reply = post(device, body)
@@ -113,20 +120,27 @@ async def soap(name: str, body: bytes, device: str, seconds: float, rounds: int)
         file.write(reply)
         file.flush()
         here = Path(__file__).parent
-        with started(sys.executable, str(here / "bare.py"), file.name) as (_, bare_port):
+        with started(sys.executable, str(here / "bare.py"), file.name) as (limit, bare_port):
             ours: list[load.Load] = []
             bare: list[load.Load] = []
+            costs: dict[int, list[float]] = {pid: [], limit.pid: []}
             for _ in range(rounds):
-                for port_number, results in ((int(port), ours), (int(bare_port), bare)):
-                    results.append(
-                        await load.measure(
-                            host, port_number, "/scan", body, connections=50, seconds=seconds
-                        )
+                for server, port_number, results in (
+                    (pid, int(port), ours),
+                    (limit.pid, int(bare_port), bare),
+                ):
+                    before = cpu_s(server)
+                    done = await load.measure(
+                        host, port_number, "/scan", body, connections=50, seconds=seconds
                     )
+                    results.append(done)
+                    costs[server].append((cpu_s(server) - before) / done.count * 1e6)
     ratios = [one.per_second / other.per_second for one, other in zip(ours, bare, strict=True)]
+    cost, limit_cost = (statistics.median(values) for values in costs.values())
     print(
-        f"{name:<28} {statistics.median(ratios):5.2f} of bare aiohttp"
-        f"   ({statistics.median(one.per_second for one in ours):,.0f} /s of "
+        f"{name:<28} {statistics.median(ratios):5.2f} of bare aiohttp's requests per second, "
+        f"{limit_cost / cost:.2f} by processor time ({cost:.0f} of {limit_cost:.0f} us)\n"
+        f"{'':<28}       ({statistics.median(one.per_second for one in ours):,.0f} /s of "
         f"{statistics.median(one.per_second for one in bare):,.0f} /s; "
         f"median {statistics.median(one.median_ms for one in ours):.2f} ms, "
         f"p99 {statistics.median(one.p99_ms for one in ours):.2f} ms; {len(reply)} octets)"
@@ -171,7 +185,7 @@ def main() -> None:
                 ("GetScannerElements", messages.get_scanner_elements()),
                 ("GetActiveJobs", messages.get_active_jobs()),
             ):
-                asyncio.run(soap(name, body, device, chosen.seconds, chosen.rounds))
+                asyncio.run(soap(name, body, device, process.pid, chosen.seconds, chosen.rounds))
             for format_ in ("jfif", "png", "tiff-single-uncompressed"):
                 pages(device, format_, chosen.rounds)
             worker = worker_of(process.pid)
