@@ -119,7 +119,7 @@ def test_two_devices_keep_their_own(start, tmp_path):
         b"\xff\xfe",
         b'{"instance_id": "x", "metadata_version": 1, "metadata_sha256": "", "addresses": {}}',
         b'{"instance_id": 1, "metadata_version": -1, "metadata_sha256": "", "addresses": {}}',
-        b'{"instance_id": 9999999999, "metadata_version": 1, "metadata_sha256": "", "addresses": {}}',
+        b'{"instance_id": 1e99, "metadata_version": 1, "metadata_sha256": "", "addresses": {}}',
         b'{"instance_id": 1, "metadata_version": 1, "metadata_sha256": "", "addresses": []}',
         b'{"instance_id": true, "metadata_version": 1, "metadata_sha256": ""}',
     ],
