@@ -58,7 +58,7 @@ class ScanServer:
 
     Args:
         url: the address to begin at, `https://HOST:5362/ScanServer`.
-        context: TLS; None uses the default trust.
+        context: TLS, for https.
         random: makes the message ids.
     """
 
@@ -72,7 +72,10 @@ class ScanServer:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> ScanServer:
-        connector = aiohttp.TCPConnector(ssl=self._context or ssl.create_default_context(), limit=2)
+        if self._context:
+            connector = aiohttp.TCPConnector(ssl=self._context, limit=2)
+        else:
+            connector = aiohttp.TCPConnector(limit=2)
         self._session = aiohttp.ClientSession(
             connector=connector,
             trust_env=False,

@@ -49,9 +49,8 @@ def tls_error(error: BaseException) -> ssl.SSLError | None:
     """The TLS failure behind `error`, if that is what it is."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, ssl.SSLError):
-            return seen
-        found = getattr(seen, "certificate_error", None) or getattr(seen, "os_error", None)
+        # aiohttp's own error for a bad certificate is an SSLError too, but an empty one.
+        found = getattr(seen, "certificate_error", None) or getattr(seen, "os_error", None) or seen
         if isinstance(found, ssl.SSLError):
             return found
         seen = seen.__cause__
