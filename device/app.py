@@ -26,7 +26,7 @@ from device.errors import ConfigError
 from device.http.addresses import host_of, interfaces_with
 from device.http.server import HttpServer, open_sockets
 from device.http.soap_endpoint import SoapEndpoint
-from device.imaging.encoders import SUPPORTED
+from device.imaging.spec import SUPPORTED
 from device.jobs.engine import Engine
 from device.jobs.ports import Limits
 from device.jobs.tray import Tray

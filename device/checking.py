@@ -7,7 +7,7 @@ from pathlib import Path
 from device import config, profile
 from device.dsp import process
 from device.errors import ConfigError
-from device.imaging.encoders import SUPPORTED
+from device.imaging.spec import SUPPORTED
 from device.settings import read_toml
 
 

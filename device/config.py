@@ -134,7 +134,7 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
 def check_file(table: Table) -> None:
     """Read every setting of a configuration file once. Raises ConfigError for what is wrong."""
     _Merged([table]).check()
-    table.done()
+    table.done(setting.name for setting in SETTINGS)
 
 
 def default_state_dir(environment: Mapping[str, str]) -> Path:
@@ -158,7 +158,7 @@ def parse_uuid(value: str) -> str:
 
 def _from_flags(flags: Mapping[str, Any]) -> Table:
     named = {name: value for name, value in flags.items() if value is not None}
-    return Table(named, "the command line", "--")
+    return _Flags(named, "the command line")
 
 
 def _from_environment(environment: Mapping[str, str]) -> Table:
@@ -192,7 +192,21 @@ def _from_environment(environment: Mapping[str, str]) -> Table:
                 values[setting.name] = [word for word in text.replace(",", " ").split() if word]
             case _:
                 values[setting.name] = text
-    return Table(values, "the environment", ENVIRONMENT)
+    return _Variables(values, "the environment")
+
+
+class _Flags(Table):
+    """Settings from the command line."""
+
+    def spelt(self, key: str) -> str:
+        return f"--{key.replace('_', '-')}"
+
+
+class _Variables(Table):
+    """Settings from the environment."""
+
+    def spelt(self, key: str) -> str:
+        return f"{ENVIRONMENT}{key.upper()}"
 
 
 class _Merged:

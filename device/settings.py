@@ -32,9 +32,13 @@ class Table:
     def __contains__(self, key: str) -> bool:
         return key in self._values
 
+    def spelt(self, key: str) -> str:
+        """`key` as it is written where this table comes from."""
+        return f"{self._path}{key}"
+
     def wrong(self, key: str, why: str) -> ConfigError:
         """A complaint about the value of `key`."""
-        return ConfigError(f"{self._origin}: {self._path}{key} {why}.")
+        return ConfigError(f"{self._origin}: {self.spelt(key)} {why}.")
 
     def _get(self, key: str, kind: type | tuple[type, ...], what: str) -> Any:
         self._asked.add(key)
@@ -141,18 +145,18 @@ class Table:
         value = self._get(key, dict, "a table")
         return Table(value or {}, self._origin, f"{self._path}{key}.")
 
-    def done(self) -> None:
-        """Refuse the keys that nobody asked for.
+    def done(self, known: Iterable[str] = ()) -> None:
+        """Refuse the keys that nobody asked for, and that are not `known` otherwise.
 
         Raises:
             ConfigError: there is one; the sentence suggests the right one.
         """
+        right = self._asked.union(known)
         for key in self._values:
-            if key not in self._asked:
-                raise ConfigError(
-                    f"{self._origin}: {self._path}{key} is not known{suggestion(key, self._asked)}"
-                    + ("" if suggestion(key, self._asked).endswith("?") else ".")
-                )
+            if key not in right:
+                hint = suggestion(key, right)
+                end = "" if hint.endswith("?") else "."
+                raise ConfigError(f"{self._origin}: {self._path}{key} is not known{hint}{end}")
 
 
 def read_toml(path: Path) -> Table:
@@ -177,3 +181,19 @@ def parse_toml(text: str, origin: str) -> Table:
         return Table(tomllib.loads(text), origin)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{origin}: is not TOML: {error}.") from None
+
+
+def read_number(name: str, text: str, low: float, high: float, *, whole: bool = False) -> float:
+    """A number on the command line, from `low` to `high`.
+
+    Raises:
+        ConfigError: it is none, or out of range.
+    """
+    what = "whole number" if whole else "number"
+    try:
+        value = int(text) if whole else float(text)
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        raise ConfigError(f"{name} is {text!r}, and must be a {what} from {low:g} to {high:g}.")
+    return value

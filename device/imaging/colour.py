@@ -22,11 +22,6 @@ SAMPLES: dict[str, tuple[Mode, int]] = {
 }
 """ColorEntry → mode and bits per sample. The alpha colours would hold nothing but opaque."""
 
-BITS_PER_PIXEL: dict[str, int] = {
-    color: depth * (3 if mode is Mode.COLOR else 1) for color, (mode, depth) in SAMPLES.items()
-}
-"""ColorEntry → bits of one pixel (ws-scan section 12.3)."""
-
 RUN_UP_ROWS = 32
 
 _BLACK_OR_WHITE = [0] * 128 + [255] * 128

@@ -63,3 +63,37 @@ EXTENSIONS: dict[str, str] = {
     **{name: ".tif" for name in MEDIA_TYPES if name.startswith("tiff-")},
 }
 """FormatValue → file name extension."""
+
+_GREYS_AND_RGB = ("BlackAndWhite1", "Grayscale4", "Grayscale8", "Grayscale16", "RGB24", "RGB48")
+
+SUPPORTED: dict[str, tuple[str, ...]] = {
+    "dib": ("BlackAndWhite1", "Grayscale4", "Grayscale8", "RGB24"),
+    "exif": ("Grayscale8", "RGB24"),
+    "jfif": ("Grayscale8", "RGB24"),
+    "png": _GREYS_AND_RGB,
+    "tiff-single-uncompressed": _GREYS_AND_RGB,
+}
+"""FormatValue → the colours that it can be delivered in, for every format that is built."""
+
+BITS_PER_PIXEL: dict[str, int] = {
+    "BlackAndWhite1": 1,
+    "Grayscale4": 4,
+    "Grayscale8": 8,
+    "Grayscale16": 16,
+    "RGB24": 24,
+    "RGB48": 48,
+    "RGBa32": 32,
+    "RGBa64": 64,
+}
+"""ColorEntry → bits of one pixel (ws-scan section 12.3)."""
+
+
+def bytes_per_line(format: str, color: str, width_px: int) -> int:
+    """What ImageInformation tells: bytes of a line with padding, 0 for compressed formats.
+
+    Source: WS-Scan, "BytesPerLine element".
+    """
+    line = (width_px * BITS_PER_PIXEL[color] + 7) // 8
+    if format == "dib":
+        return (line + 3) // 4 * 4
+    return line if format.endswith("-uncompressed") else 0

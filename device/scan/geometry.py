@@ -5,6 +5,7 @@ Source: ws-scan section 10.6.
 
 from __future__ import annotations
 
+from device.imaging.spec import bytes_per_line
 from device.model.capabilities import ADF_DUPLEX
 from device.model.ticket import (
     DocumentFinalParameters,
@@ -13,34 +14,6 @@ from device.model.ticket import (
     ImageInformation,
 )
 from device.model.units import mil_to_px
-
-BITS_PER_PIXEL = {
-    "BlackAndWhite1": 1,
-    "Grayscale4": 4,
-    "Grayscale8": 8,
-    "Grayscale16": 16,
-    "RGB24": 24,
-    "RGB48": 48,
-    "RGBa32": 32,
-    "RGBa64": 64,
-}
-"""Colour entry → bits of a pixel (ws-scan section 12.3)."""
-
-_ROW_ALIGNMENT = {
-    "dib": 4,
-    "tiff-single-uncompressed": 1,
-    "tiff-multi-uncompressed": 1,
-}
-"""The uncompressed formats, and to how many bytes each pads its rows."""
-
-
-def bytes_per_line(format_: str, color: str, width_px: int) -> int:
-    """Bytes of a row with its padding; 0 for every compressed format."""
-    alignment = _ROW_ALIGNMENT.get(format_)
-    if alignment is None:
-        return 0
-    used = (width_px * BITS_PER_PIXEL[color] + 7) // 8
-    return -(-used // alignment) * alignment
 
 
 def image_information(parameters: DocumentFinalParameters) -> ImageInformation:

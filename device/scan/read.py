@@ -86,7 +86,15 @@ def ticket_of(body: Element) -> ScanTicket:
     Raises:
         InvalidArgs: it is missing, or something in it has the wrong shape.
     """
-    ticket = xml.need(body, WSCN, "ScanTicket")
+    return read_ticket(xml.need(body, WSCN, "ScanTicket"))
+
+
+def read_ticket(ticket: Element) -> ScanTicket:
+    """The ticket in an element of whatever name: a scan process has it in its own namespace.
+
+    Raises:
+        InvalidArgs: something in it has the wrong shape.
+    """
     parameters = xml.find(ticket, WSCN, "DocumentParameters")
     return ScanTicket(
         description=_description(xml.need(ticket, WSCN, "JobDescription")),

@@ -8,8 +8,8 @@ from math import log10
 import pytest
 from PIL import Image, ImageChops, ImageFilter, ImageStat
 
-from device.imaging.encoders import SUPPORTED
 from device.imaging.jpeg import quality_of
+from device.imaging.spec import SUPPORTED
 from scanner_backends.base import Mode, RawPage
 
 MAGIC = {

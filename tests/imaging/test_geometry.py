@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from device.imaging.convert import fit
-from device.imaging.encoders import MAX_PIECE, SUPPORTED, bytes_per_line, encoder_for
+from device.imaging.encoders import MAX_PIECE, encoder_for
+from device.imaging.spec import SUPPORTED, bytes_per_line
 from scanner_backends.base import Mode
 from scanner_backends.errors import Inval
 

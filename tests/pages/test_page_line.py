@@ -12,8 +12,7 @@ from PIL import Image
 from support.wait import wait_until
 
 from device.clock import SystemClock
-from device.imaging.encoders import SUPPORTED
-from device.imaging.spec import MEDIA_TYPES
+from device.imaging.spec import MEDIA_TYPES, SUPPORTED
 from device.pages.supervisor import PageImage, PageLine
 from scanner_backends.errors import Cancelled, IoError, Jammed, NoDocs, SourceError
 

@@ -1,0 +1,1 @@
+"""The commands of the program: their flags, and what they start."""
