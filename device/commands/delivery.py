@@ -98,10 +98,11 @@ def add_scan_server(name: str, commands: Commands) -> None:
 
 
 def _scan_server(parsed: argparse.Namespace) -> int:
-    log.configure(settings_of(parsed).log_format, parsed.verbose)
+    log.configure(settings_of(parsed, "log_format").log_format, parsed.verbose)
     from scan_server.app import ServerOptions, serve
 
     host, http = _scheme(parsed.host, parsed.http)
+    _make_folder(parsed.store)
     options = ServerOptions(
         store=parsed.store,
         state_dir=parsed.state_dir
@@ -134,6 +135,14 @@ def _scheme(host: str | None, http: bool) -> tuple[str | None, bool]:
             raise ConfigError(f"--host is {host!r}, and must be an address.")
         return address.rstrip("/") or None, http or scheme == "http"
     return host, http
+
+
+def _make_folder(store: Path) -> None:
+    """The store is ours to make; the folder of a share is somebody else's, and must be there."""
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--store {store}: cannot be made: {error.strerror}.") from None
 
 
 def _shares(values: list[str]) -> Mapping[str, Path]:
@@ -182,7 +191,7 @@ def add_send(name: str, commands: Commands) -> None:
 
 
 def _send(parsed: argparse.Namespace) -> int:
-    settings = settings_of(parsed)
+    settings = settings_of(parsed, "source", "profile", "state_dir", "log_format")
     log.configure(settings.log_format, parsed.verbose)
     _check_send(parsed)
     from device import delivery

@@ -129,7 +129,14 @@ def existing_path(text: str) -> Path:
     return Path(text).expanduser()
 
 
-def settings_of(parsed: argparse.Namespace) -> config.Config:
-    """The configuration that the flags, the environment and the file amount to."""
-    flags = {setting.name: getattr(parsed, setting.name, None) for setting in config.SETTINGS}
+def settings_of(parsed: argparse.Namespace, *names: str) -> config.Config:
+    """The configuration that the flags, the environment and the file amount to.
+
+    `names` are the settings that the command has flags for; without any, it has them all.
+    """
+    flags = {
+        setting.name: getattr(parsed, setting.name, None)
+        for setting in config.SETTINGS
+        if not names or setting.name in names
+    }
     return config.load(flags, os.environ, getattr(parsed, "config", None))
