@@ -74,20 +74,21 @@ def collected(sockets: list[socket.socket], wait_s: float, want: int | None = No
 
 
 def listen(command: dict[str, Any]) -> list[Heard]:
+    """One socket for all: an IPv6 one hears the group on every interface that anybody joined."""
     family = command["family"]
+    sock = opened(family)
+    sock.setsockopt(*MULTICAST_ALL[family], 0)
+    group = socket.inet_pton(socket.AF_INET if family == 4 else socket.AF_INET6, GROUPS[family])
     for name in command["interfaces"]:
-        sock = opened(family)
         index = socket.if_nametoindex(name)
-        group = socket.inet_pton(socket.AF_INET if family == 4 else socket.AF_INET6, GROUPS[family])
-        sock.setsockopt(*MULTICAST_ALL[family], 0)
         if family == 4:
             request = struct.pack("=4s4sI", group, bytes(4), index)
             sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
         else:
             request = struct.pack("=16sI", group, index)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
-        sock.bind(("" if family == 4 else "::", 3702))
-        listeners.append(sock)
+    sock.bind(("" if family == 4 else "::", 3702))
+    listeners.append(sock)
     return []
 
 

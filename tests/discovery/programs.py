@@ -142,7 +142,7 @@ class Agent(Program):
         *datagrams: bytes,
         to: str,
         interface: str = "lab0",
-        want: int | None = 2,
+        want: int | None = 1,
         wait_s: float = ANSWER_WITHIN_S,
         **more: Any,
     ) -> list[Heard]:
