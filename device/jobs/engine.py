@@ -8,13 +8,16 @@ from collections.abc import Callable
 
 from device.clock import Clock
 from device.errors import (
+    DeviceError,
     InvalidJobToken,
     JobCancelled,
     JobIdNotFound,
     NoImagesAvailable,
     NotAcceptingJobs,
     OperationFailed,
+    TemporaryError,
 )
+from device.jobs.history import HistoryStore
 from device.jobs.machine import RETRIEVE_TIMEOUT_S, Job, JobInput
 from device.jobs.ports import Image, Limits, Pages
 from device.jobs.queue import JobQueue, check_has_images
@@ -25,10 +28,18 @@ from device.jobs.tray import Tray
 from device.model.capabilities import ADF, ADF_DUPLEX
 from device.model.changes import Change, ConditionCleared, ConditionRaised, StatusChanged
 from device.model.job import JobRecord, JobState, JobStateReason
-from device.model.status import Component, ConditionName, ScannerStatus
+from device.model.status import Component, ConditionName, ScannerStatus, Severity
 from device.model.ticket import DocumentFinalParameters, ImageInformation, ScanTicket
 from scanner_backends.base import Description, TrayPage
-from scanner_backends.errors import BackendError, Cancelled, CoverOpen, Jammed, NoDocs
+from scanner_backends.errors import (
+    BackendError,
+    Cancelled,
+    CoverOpen,
+    DeviceBusy,
+    Inval,
+    Jammed,
+    NoDocs,
+)
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +62,7 @@ class Engine:
         job_ids: gives the next JobId; never the same one soon again.
         token: gives a token that nobody can guess.
         publish: told of every change, in order.
+        history: keeps ended jobs over restarts.
     """
 
     def __init__(
@@ -63,6 +75,7 @@ class Engine:
         token: Callable[[], str],
         publish: Callable[[Change], None],
         limits: Limits | None = None,
+        history: HistoryStore | None = None,
     ) -> None:
         self.pages = pages
         self.tray = tray
@@ -75,6 +88,7 @@ class Engine:
         self.queue = JobQueue(
             clock=clock,
             remembered=self._limits.history,
+            store=history,
             publish=publish,
             stop_backend=self._spawn_stop,
             moved=self._moved,
@@ -147,6 +161,8 @@ class Engine:
         )
         log.info("job %d created: %s, %s", job.job_id, source, parameters.format.value)
         self.queue.add(job)
+        if self.scanner.stopped:
+            self.queue.give(job.job_id, JobInput.SCANNER_STOPPED)
         return job
 
     async def retrieve(
@@ -161,6 +177,7 @@ class Engine:
             JobIdNotFound, InvalidJobToken, NoImagesAvailable, JobCancelled: as WS-Scan has them.
             OperationFailed: the job is sending an image already, this very request was answered
                 before, or the source failed for good.
+            TemporaryError: somebody else holds the scanner; the request may be repeated.
         """
         job = self.queue.find(job_id)
         if token != job.token:
@@ -179,6 +196,11 @@ class Engine:
             return await self._begin(self.queue.find(number), document_name)
         except asyncio.CancelledError:
             self.queue.give_if_active(number, JobInput.TRANSFER_BROKEN)
+            raise
+        except DeviceError:
+            raise
+        except Exception:
+            self.queue.give_if_active(number, JobInput.SOURCE_FAILED)
             raise
 
     def cancel(self, job_id: int | str, *, at_device: bool = False) -> None:
@@ -216,9 +238,18 @@ class Engine:
         self._tray_changed()
         return description
 
-    def raise_condition(self, name: ConditionName, component: Component) -> None:
-        """Something is the matter; jobs at work stop if it is critical."""
-        condition = self.scanner.raise_condition(name, component, self._clock.now())
+    def pause(self, *, paused: bool) -> None:
+        """Stop the scanner from outside, or let it go on."""
+        self.scanner.paused = paused
+        self._conditions_changed()
+
+    def raise_condition(self, name: str, component: str, severity: Severity | None = None) -> None:
+        """Something is the matter; jobs at work stop if it is critical.
+
+        Name and component are keywords of the standard, or a vendor's. Without a severity the
+        condition has its usual one.
+        """
+        condition = self.scanner.raise_condition(name, component, self._clock.now(), severity)
         if condition is not None:
             log.info("%s at %s", name, component)
             self._publish(ConditionRaised(condition))
@@ -259,7 +290,40 @@ class Engine:
         except TimeoutError:
             log.warning("%d jobs did not end in time", len(self.queue))
 
+    # ---- for the transfers
+
+    async def going(self, job_id: int) -> None:
+        """Wait while the scanner is stopped and this job could still go on."""
+
+        def free() -> bool:
+            active = self.queue.is_active(job_id)
+            return not self.scanner.stopped or not active or self._terminating(job_id)
+
+        if not free():
+            await self._until(free)
+
+    def raise_condition_of(self, source: str, error: BackendError) -> bool:
+        """Raise the condition that an error of the source tells of; False if it tells of none."""
+        condition = _CONDITIONS.get(type(error))
+        if condition is None:
+            return False
+        self.raise_condition(condition, Component.ADF if is_feeder(source) else Component.PLATEN)
+        return True
+
+    def put_back(self, source: str, page: TrayPage | None) -> None:
+        """A page that nobody got: it lies in the feeder, or on the platen, again."""
+        if page is None:
+            return
+        if is_feeder(source):
+            self.tray.put_back(page)
+            self._tray_changed()
+        else:
+            self.tray.keep_platen()
+
     # ---- inside
+
+    def _terminating(self, job_id: int) -> bool:
+        return self.queue.find(job_id).state is JobState.TERMINATING
 
     async def _turn(self, job_id: int) -> None:
         """Wait until this job may scan.
@@ -294,9 +358,14 @@ class Engine:
             self.put_back(source, page)
             check_has_images(self.queue.find(job.job_id))
             raise OperationFailed from None
-        except (asyncio.CancelledError, JobCancelled, JobIdNotFound):
+        except (asyncio.CancelledError, JobCancelled, JobIdNotFound, TemporaryError):
             self.put_back(source, page)
             raise
+        if not self.queue.is_active(job.job_id) or self._terminating(job.job_id):
+            # Cancelled while the page waited behind a reload, where cancelling reaches no page.
+            await image.aclose()
+            self.put_back(source, page)
+            check_has_images(self.queue.find(job.job_id))
         return ImageTransfer(self, job.job_id, image, document_name, source, page)
 
     async def _scan(self, job: Job, number: int | None, *, back: bool) -> Image:
@@ -310,14 +379,17 @@ class Engine:
                 raise NoImagesAvailable from None
             except Cancelled:
                 raise
+            except DeviceBusy as error:
+                log.warning("job %d: %s", job.job_id, error)
+                self.queue.give_if_active(job.job_id, JobInput.SOURCE_BUSY)
+                raise TemporaryError("Another program holds the scanner.") from error
             except BackendError as error:
-                condition = _CONDITIONS.get(type(error))
-                if condition is None:
+                if not self.raise_condition_of(job.parameters.input_source.value, error):
                     log.error("job %d: %s", job.job_id, error)
-                    self.queue.give_if_active(job.job_id, JobInput.SOURCE_FAILED)
+                    unusable = isinstance(error, Inval)
+                    given = JobInput.TICKET_UNUSABLE if unusable else JobInput.SOURCE_FAILED
+                    self.queue.give_if_active(job.job_id, given)
                     raise OperationFailed("The scanner could not scan the page.") from error
-                feeder = is_feeder(job.parameters.input_source.value)
-                self.raise_condition(condition, Component.ADF if feeder else Component.PLATEN)
                 await self._turn(job.job_id)
 
     def _take(self, source: str, *, back: bool) -> TrayPage | None:
@@ -326,12 +398,6 @@ class Engine:
         page = self.tray.take_feeder(duplex=source == ADF_DUPLEX, back=back)
         self._tray_changed()
         return page
-
-    def put_back(self, source: str, page: TrayPage | None) -> None:
-        """A page that was fed, and that nobody got, lies in the feeder again."""
-        if page is not None and is_feeder(source):
-            self.tray.put_back(page)
-            self._tray_changed()
 
     def _spawn_stop(self, job_id: int) -> None:
         assert self._group is not None, "the engine is not running"

@@ -1,7 +1,7 @@
 """The job table: what a job is, and how it moves. Nothing else assigns a job's state.
 
     Pending ──RETRIEVE──> Processing ──LAST_IMAGE_SENT, NO_MORE_IMAGES──> Completed
-       │  ^                   │  └──CANCEL, TRANSFER_BROKEN, SOURCE_FAILED──> Terminating
+       │  ^                   │  └──CANCEL, TRANSFER_BROKEN, SOURCE_FAILED…─> Terminating
        │  └──RELEASE, HOLD──> Held                                                │
        ├──CANCEL──> Canceled  │                                    BACKEND_STOPPED
        └──DEADLINE──> Aborted └──DEADLINE──> Aborted                              v
@@ -44,6 +44,8 @@ class JobInput(Enum):
     CANCEL_AT_DEVICE = auto()
     TRANSFER_BROKEN = auto()
     SOURCE_FAILED = auto()
+    SOURCE_BUSY = auto()  # the same RetrieveImage may succeed later
+    TICKET_UNUSABLE = auto()  # the source cannot do what the ticket says after all
     DEADLINE = auto()
     SCANNER_STOPPED = auto()
     SCANNER_RESUMED = auto()
@@ -95,7 +97,9 @@ TABLE: Final[dict[tuple[JobState, JobInput], JobState]] = {
     (S.PROCESSING, I.CANCEL_AT_DEVICE): S.TERMINATING,
     (S.PROCESSING, I.TRANSFER_BROKEN): S.TERMINATING,
     (S.PROCESSING, I.SOURCE_FAILED): S.TERMINATING,
+    (S.PROCESSING, I.TICKET_UNUSABLE): S.TERMINATING,
     (S.PROCESSING, I.SHUTDOWN): S.TERMINATING,
+    (S.PROCESSING, I.SOURCE_BUSY): S.PROCESSING,
     (S.PROCESSING, I.DEADLINE): S.ABORTED,
     (S.PROCESSING, I.SCANNER_STOPPED): S.PROCESSING,
     (S.PROCESSING, I.SCANNER_RESUMED): S.PROCESSING,
@@ -103,6 +107,8 @@ TABLE: Final[dict[tuple[JobState, JobInput], JobState]] = {
     (S.TERMINATING, I.BACKEND_STOPPED): S.CANCELED,
     (S.TERMINATING, I.TRANSFER_BROKEN): S.TERMINATING,
     (S.TERMINATING, I.SOURCE_FAILED): S.TERMINATING,
+    (S.TERMINATING, I.SOURCE_BUSY): S.TERMINATING,
+    (S.TERMINATING, I.TICKET_UNUSABLE): S.TERMINATING,
     (S.TERMINATING, I.FIRST_BYTES): S.TERMINATING,
     (S.TERMINATING, I.IMAGE_SCANNED): S.TERMINATING,
     (S.TERMINATING, I.IMAGE_SENT): S.TERMINATING,
@@ -120,6 +126,7 @@ _ENDINGS: Final[dict[JobInput, tuple[JobState, JobStateReason]]] = {
     I.CANCEL_AT_DEVICE: (S.CANCELED, R.JOB_CANCELED_AT_DEVICE),
     I.TRANSFER_BROKEN: (S.ABORTED, R.IMAGE_TRANSFER_ERROR),
     I.SOURCE_FAILED: (S.ABORTED, R.JOB_COMPLETED_WITH_ERRORS),
+    I.TICKET_UNUSABLE: (S.ABORTED, R.INVALID_SCAN_TICKET),
     I.SHUTDOWN: (S.ABORTED, R.NONE),
     I.DEADLINE: (S.ABORTED, R.JOB_TIMED_OUT),
 }
@@ -137,7 +144,8 @@ class Job:
 
     `deadline` is the monotonic time at which the client has waited too long, None while the
     device works or keeps the client waiting. `images_left` is None when all there are are wanted.
-    `overridden` tells that the ticket was altered, which is a warning at the end.
+    `overridden` tells that the ticket was altered, which is a warning at the end. `interrupted`
+    holds the reasons that a stop of the scanner took the place of.
     """
 
     job_id: int
@@ -154,6 +162,7 @@ class Job:
     scans_completed: int = 0
     images_sent: int = 0
     retrieving: bool = False
+    interrupted: tuple[JobStateReason, ...] = (R.NONE,)
     ending: tuple[JobState, JobStateReason] = (S.ABORTED, R.NONE)
     completed: datetime | None = None
     document_names: tuple[str, ...] = ()
@@ -228,11 +237,15 @@ def _moved(job: Job, given: JobInput, target: JobState, now: float) -> Job:
             return _sent(job, target, now)
         case I.NO_MORE_IMAGES:
             return replace(job, reasons=(_verdict(job),))
+        case I.SOURCE_BUSY:
+            again = now + RETRIEVE_TIMEOUT_S
+            return replace(job, reasons=(R.NONE,), deadline=again, retrieving=False)
         case I.SCANNER_STOPPED:
-            return replace(job, reasons=(R.SCANNER_STOPPED,))
+            if job.reasons == (R.SCANNER_STOPPED,):
+                return job
+            return replace(job, reasons=(R.SCANNER_STOPPED,), interrupted=job.reasons)
         case I.SCANNER_RESUMED:
-            scanning = job.retrieving and target is S.PROCESSING
-            return replace(job, reasons=(R.JOB_SCANNING if scanning else R.NONE,))
+            return replace(job, reasons=job.interrupted)
         case I.HOLD:
             return replace(job, deadline=None)
         case I.RELEASE:

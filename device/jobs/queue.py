@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from device.clock import Clock
 from device.errors import JobCancelled, JobIdNotFound, NoImagesAvailable
+from device.jobs.history import HistoryStore
 from device.jobs.machine import Effect, Job, JobInput, step
 from device.model.changes import Change, JobChanged, JobEnded
 from device.model.job import JobRecord, JobState, JobStateReason
@@ -21,6 +22,7 @@ class JobQueue:
 
     Args:
         remembered: how many ended jobs are kept.
+        store: keeps them over restarts.
         publish: told of every change, in order.
         stop_backend: told the JobId of a job whose page must be let go of.
         moved: told that something has changed, after it was published.
@@ -34,6 +36,7 @@ class JobQueue:
         publish: Callable[[Change], None],
         stop_backend: Callable[[int], None],
         moved: Callable[[], None],
+        store: HistoryStore | None = None,
     ) -> None:
         self._clock = clock
         self._remembered = remembered
@@ -42,6 +45,9 @@ class JobQueue:
         self._moved = moved
         self._active: OrderedDict[int, Job] = OrderedDict()
         self._ended: OrderedDict[int, Job] = OrderedDict()
+        self._store = store
+        for job in store.load(remembered) if store else ():
+            self._ended[job.job_id] = job
 
     def __len__(self) -> int:
         """How many jobs are not finished."""
@@ -114,6 +120,8 @@ class JobQueue:
     def _end(self, job: Job) -> None:
         del self._active[job.job_id]
         self._ended[job.job_id] = job
+        if self._store is not None and self._remembered:
+            self._store.add(job, self._remembered)
         while len(self._ended) > self._remembered:
             self._ended.popitem(last=False)
         reason = "" if job.reasons == (JobStateReason.NONE,) else f" ({', '.join(job.reasons)})"

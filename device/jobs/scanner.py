@@ -9,7 +9,6 @@ from datetime import datetime
 
 from device.model.status import (
     ClearedCondition,
-    Component,
     ConditionName,
     DeviceCondition,
     ScannerState,
@@ -21,16 +20,31 @@ from device.model.status import (
 HISTORY = 16
 """Entries of the condition history (ws-scan section 18, point 21)."""
 
-_SEVERITIES = {
+_REASONS = frozenset(ScannerStateReason)
+_SEVERITIES: dict[str, Severity] = {
     ConditionName.CALIBRATING: Severity.WARNING,
     ConditionName.LAMP_WARMING: Severity.WARNING,
     ConditionName.INPUT_TRAY_EMPTY: Severity.INFORMATIONAL,
 }
 
 
-def usual_severity(name: ConditionName) -> Severity:
+def usual_severity(name: str) -> Severity:
     """Critical, but for what passes by itself or hinders nobody."""
     return _SEVERITIES.get(name, Severity.CRITICAL)
+
+
+def reason_of(condition: DeviceCondition) -> ScannerStateReason | None:
+    """What a condition gives as the reason of the scanner's state.
+
+    An empty feeder is none (ws-scan section 10.3). A vendor's keyword would be shown raw, so it
+    becomes the neutral one, if somebody has to act at all (section 15).
+    """
+    if condition.name == ConditionName.INPUT_TRAY_EMPTY:
+        return None
+    if condition.name in _REASONS:
+        return ScannerStateReason(condition.name)
+    critical = condition.severity is Severity.CRITICAL
+    return ScannerStateReason.ATTENTION_REQUIRED if critical else None
 
 
 class Scanner:
@@ -43,13 +57,14 @@ class Scanner:
         self.paused = False
 
     def raise_condition(
-        self, name: ConditionName, component: Component, now: datetime
+        self, name: str, component: str, now: datetime, severity: Severity | None = None
     ) -> DeviceCondition | None:
         """Add a condition; None if this component has it already."""
         if self.find(name, component) is not None:
             return None
         self._last_id += 1
-        condition = DeviceCondition(self._last_id, now, name, component, usual_severity(name))
+        severity = severity or usual_severity(name)
+        condition = DeviceCondition(self._last_id, now, name, component, severity)
         self._active[condition.condition_id] = condition
         return condition
 
@@ -62,10 +77,10 @@ class Scanner:
         self._history = (cleared, *self._history)[:HISTORY]
         return cleared
 
-    def find(self, name: ConditionName, component: Component) -> DeviceCondition | None:
+    def find(self, name: str, component: str) -> DeviceCondition | None:
         """The active condition of that name at that component."""
         for condition in self._active.values():
-            if condition.name is name and condition.component is component:
+            if condition.name == name and condition.component == component:
                 return condition
         return None
 
@@ -81,11 +96,8 @@ class Scanner:
             state = ScannerState.STOPPED
         else:
             state = ScannerState.PROCESSING if busy else ScannerState.IDLE
-        reasons = [
-            ScannerStateReason(condition.name)
-            for condition in self._active.values()
-            if condition.name is not ConditionName.INPUT_TRAY_EMPTY
-        ]
+        found = (reason_of(condition) for condition in self._active.values())
+        reasons = [reason for reason in found if reason is not None]
         if self.paused:
             reasons.append(ScannerStateReason.PAUSED)
         return ScannerStatus(

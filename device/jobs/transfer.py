@@ -21,6 +21,10 @@ class _Engine(Protocol):
 
     def put_back(self, source: str, page: TrayPage | None) -> None: ...
 
+    def raise_condition_of(self, source: str, error: BackendError) -> bool: ...
+
+    async def going(self, job_id: int) -> None: ...
+
 
 class ImageTransfer:
     """The attachment of a RetrieveImageResponse: tells the engine how it went."""
@@ -44,16 +48,22 @@ class ImageTransfer:
         self._page = page
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The image's bytes; breaks off with a BackendError when the page does."""
+        """The image's bytes; they rest while the scanner is stopped.
+
+        Breaks off with a BackendError when the page does. What was sent cannot be taken back, so
+        even a jam that somebody mends ends the job then.
+        """
         self._queue.give_if_active(self._job_id, JobInput.FIRST_BYTES)
         try:
             async for chunk in self._image:
+                await self._engine.going(self._job_id)
                 yield chunk
         except Cancelled:
             raise
         except BackendError as error:
             log.error("job %d: %s", self._job_id, error)
-            self._queue.give_if_active(self._job_id, JobInput.SOURCE_FAILED)
+            self._queue.give_if_active(self._job_id, JobInput.TRANSFER_BROKEN)
+            self._engine.raise_condition_of(self._source, error)
             raise
         self._queue.give_if_active(self._job_id, JobInput.IMAGE_SCANNED)
 

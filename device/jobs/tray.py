@@ -60,3 +60,7 @@ class Tray:
     def put_back(self, page: TrayPage) -> None:
         """Lay a page on top of the stack again: it was fed, but nobody got it."""
         self._stack.insert(0, page)
+
+    def keep_platen(self) -> None:
+        """The page on the platen stays there: nobody got it."""
+        self._platen_next = max(0, self._platen_next - 1)

@@ -35,7 +35,7 @@ class ScannerStateReason(StrEnum):
 
 
 class ConditionName(StrEnum):
-    """What can be the matter with the device."""
+    """What can be the matter with the device; vendors may add `prefix:keyword`."""
 
     CALIBRATING = "Calibrating"
     COVER_OPEN = "CoverOpen"
@@ -67,12 +67,15 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeviceCondition:
-    """Something that is the matter. `condition_id` is not used again for as long as possible."""
+    """Something that is the matter. `condition_id` is not used again for as long as possible.
+
+    `name` is a ConditionName and `component` a Component, or a vendor's keyword.
+    """
 
     condition_id: int
     time: datetime
-    name: ConditionName
-    component: Component
+    name: str
+    component: str
     severity: Severity
 
 

@@ -69,7 +69,7 @@ class DocumentParameters:
     """The settings of a ticket; what the client left out is None.
 
     `sides_must_honor` is MustHonor on MediaSides itself; it matters for a MediaBack that the
-    source does not have.
+    source does not have. `foreign_honored` names the vendor elements that must be honored.
     """
 
     format: Wish[str] | None = None
@@ -91,6 +91,7 @@ class DocumentParameters:
     front: SideWish | None = None
     back: SideWish | None = None
     sides_must_honor: bool = False
+    foreign_honored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class Leaves:
         self.changed: list[str] = []
         self.rejected: list[InvalidArgs] = []
         self.conflicts: list[str] = []
-        self.repairs: dict[str, Wish[object] | SideWish | None] = {}
+        self.repairs: dict[str, object] = {}
 
     def leaf(
         self,

@@ -132,7 +132,7 @@ def validated(verdict: Verdict) -> Answer:
 
 
 def scanner_elements(
-    names: Iterable[RequestedName], section: Callable[[str], str | None]
+    names: Iterable[RequestedName], section: Callable[[RequestedName], str | None]
 ) -> Answer:
     """GetScannerElementsResponse: one ElementData for each name, in the order asked for."""
     entries = _element_data(names, section)
@@ -142,7 +142,9 @@ def scanner_elements(
     )
 
 
-def job_elements(names: Iterable[RequestedName], section: Callable[[str], str | None]) -> Answer:
+def job_elements(
+    names: Iterable[RequestedName], section: Callable[[RequestedName], str | None]
+) -> Answer:
     """GetJobElementsResponse."""
     entries = _element_data(names, section)
     return Answer(
@@ -151,7 +153,7 @@ def job_elements(names: Iterable[RequestedName], section: Callable[[str], str | 
 
 
 def _element_data(
-    names: Iterable[RequestedName], section: Callable[[str], str | None]
+    names: Iterable[RequestedName], section: Callable[[RequestedName], str | None]
 ) -> list[str]:
     """An unknown name is no fault: it is echoed with `Valid="false"` and no content.
 
@@ -162,12 +164,10 @@ def _element_data(
     """
     entries: dict[tuple[str, str], str] = {}
     for name in names:
-        content = section(name.local) if name.namespace == WSCN else None
-        if content is not None:
-            marks = attribute("Name", f"wscn:{name.local}") + ' Valid="true"'
-            entry = element("wscn:ElementData", content, attributes=marks)
-        else:
-            entry = element("wscn:ElementData", attributes=f'{_echo(name)} Valid="false"')
+        content = section(name)
+        valid = "false" if content is None else "true"
+        marks = f'{_echo(name)} Valid="{valid}"'
+        entry = element("wscn:ElementData", content or "", attributes=marks)
         entries.setdefault((name.namespace, name.local), entry)
     if sum(map(len, entries.values())) > MAX_LISTED:
         raise InvalidArgs("RequestedElements", "asks for more than one answer may hold")
@@ -175,7 +175,7 @@ def _element_data(
 
 
 def _echo(name: RequestedName) -> str:
-    """The Name attribute of an unknown section, with its prefix declared again."""
+    """The Name attribute, with the prefix of a vendor's section declared again."""
     if name.namespace == WSCN:
         return attribute("Name", f"wscn:{name.local}")
     if not name.namespace:

@@ -188,6 +188,18 @@ def _parameters(parent: Element) -> DocumentParameters:
         front=None if sides is None else _side(xml.find(sides, WSCN, "MediaFront")),
         back=None if sides is None else _side(xml.find(sides, WSCN, "MediaBack")),
         sides_must_honor=sides_honored,
+        foreign_honored=_foreign_honored(parent, sides),
+    )
+
+
+def _foreign_honored(parent: Element, sides: Element | None) -> tuple[str, ...]:
+    """The vendor elements with MustHonor, where the schema has room for such elements."""
+    places = (parent, *(() if sides is None else sides))
+    return tuple(
+        f"{{{xml.namespace_of(child)}}}{xml.local_name(child)}"
+        for place in places
+        for child in place
+        if xml.namespace_of(child) != WSCN and _honored(child)
     )
 
 

@@ -88,7 +88,8 @@ def _span(offset: Wish[int] | None, extent: Wish[int] | None, media: int, limit:
     if extent is None:
         whole = min(media - start.value if media > start.value else media, rest)
         return _Span(start, Final(whole, used_default=True))
-    put = min(extent.value, rest) if extent.value >= 1 else min(media, rest)
+    before = min(0, offset.value) if offset else 0
+    put = min(extent.value + before, rest) if extent.value >= 1 else min(media, rest)
     return _Span(start, Final(put, override=put != extent.value))
 
 

@@ -15,8 +15,10 @@ from device.model.job import JobRecord
 from device.model.status import ScannerStatus
 from device.model.ticket import DocumentFinalParameters, ImageInformation, ScanTicket
 from device.scan import operations, read, write_job, write_scanner, write_ticket
+from device.scan.read import RequestedName
 from device.scan.validation import Verdict, resolve
 from device.soap.dispatch import Answer, Incoming, Route
+from device.soap.namespaces import WSCN
 from device.soap.xml import Element
 
 
@@ -56,6 +58,7 @@ class ScanService:
 
     Args:
         now: the wall clock, for ScannerCurrentTime.
+        vendor_sections: (namespace, name) of a section of the vendor's own → its XML.
     """
 
     def __init__(
@@ -66,17 +69,20 @@ class ScanService:
         configuration: ScannerConfiguration,
         default_ticket: ScanTicket,
         now: Callable[[], datetime],
+        vendor_sections: Mapping[tuple[str, str], str] | None = None,
     ) -> None:
         self._jobs = jobs
         self._configuration = configuration
-        self._default_ticket = default_ticket
         self._now = now
+        self._vendor_sections = dict(vendor_sections or {})
+        default_ticket = _usable(default_ticket, configuration)
         # These do not change while we run; writing them once makes the common answers cheap.
         self._sections: Mapping[str, str] = {
             "ScannerDescription": write_scanner.description(description),
             "ScannerConfiguration": write_scanner.configuration(configuration),
             "DefaultScanTicket": write_ticket.ticket("DefaultScanTicket", default_ticket),
         }
+        self._default_ticket = default_ticket
 
     def routes(self) -> tuple[Route, ...]:
         """All operations, for the dispatcher."""
@@ -139,10 +145,12 @@ class ScanService:
     async def get_scanner_elements(self, incoming: Incoming) -> Answer:
         """Tell the sections that were asked for (ws-scan section 7.5)."""
 
-        def section(name: str) -> str | None:
-            if name == "ScannerStatus":
+        def section(name: RequestedName) -> str | None:
+            if name.namespace != WSCN:
+                return self._vendor_sections.get((name.namespace, name.local))
+            if name.local == "ScannerStatus":
                 return write_scanner.status(self._jobs.status(), self._now())
-            return self._sections.get(name)
+            return self._sections.get(name.local)
 
         return operations.scanner_elements(
             read.requested_names(operations.body_of(incoming)), section
@@ -154,8 +162,8 @@ class ScanService:
         names = read.requested_names(body)
         record = self._jobs.record(read.job_id(body))
 
-        def section(name: str) -> str | None:
-            match name:
+        def section(name: RequestedName) -> str | None:
+            match name.local if name.namespace == WSCN else None:
                 case "JobStatus":
                     return write_job.job_status(record.status)
                 case "ScanTicket":
@@ -183,3 +191,13 @@ class ScanService:
             self._default_ticket,
             feeder_loaded=tray.virtual and not tray.feeder_empty,
         )
+
+
+def _usable(default: ScanTicket, configuration: ScannerConfiguration) -> ScanTicket:
+    """The default ticket, mended where the device has less than it claims.
+
+    A source without pages is not offered, and then must not be the default either: the ticket
+    shall be acceptable as it stands (ws-scan section 10.4).
+    """
+    verdict = resolve(default, configuration, default, feeder_loaded=False)
+    return default if verdict.valid else verdict.repaired

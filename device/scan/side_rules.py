@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from device.errors import InvalidArgs
-from device.model.capabilities import ADF_DUPLEX, Range, ScannerConfiguration
+from device.model.capabilities import (
+    ADF_DUPLEX,
+    Range,
+    ScannerConfiguration,
+    SideCapabilities,
+)
 from device.model.ticket import (
     DocumentParameters,
     Final,
@@ -37,39 +42,90 @@ class SideRules(Leaves):
         self.settings = configuration.settings
         self.feeder_loaded = feeder_loaded
 
-    def color(
-        self, source: str, format_: Final[str], wish: SideWish, *, back: bool
-    ) -> tuple[Final[str], Final[str]]:
-        """The colour mode, and the format if it is that which gives way."""
-        side = self.configuration.side(source, back=back)
-        asked = wish.color_processing
-        default_side = self.default.front or SideWish()
-        color = self.listed(
-            "ColorProcessing", asked, value(default_side.color_processing), side.colors, ""
+    # ---- colour and format
+
+    def colors(
+        self, source: str, format_: Final[str], sides: tuple[SideWish, ...]
+    ) -> tuple[Final[str], list[Final[str]]]:
+        """The colour mode of each side, front first, and the format if it is that which gives way.
+
+        A format that was not asked for gives way to any colour that was; one that was, only to a
+        colour that must be honored.
+        """
+        default = value((self.default.front or SideWish()).color_processing)
+        found = [
+            self.listed(
+                "ColorProcessing",
+                wish.color_processing,
+                default,
+                self.configuration.side(source, back=bool(back)).colors,
+                "",
+            )
+            for back, wish in enumerate(sides)
+        ]
+        holding = self._format_for(source, format_, sides, found)
+        for back, (wish, color) in enumerate(zip(sides, found, strict=True)):
+            asked = wish.color_processing
+            held = self._held(source, holding.value, back=bool(back))
+            if color.value not in held:
+                color = replace(color, value=nearest_color(color.value, held))
+                if asked is not None:
+                    color = Final(color.value, override=True)
+                    self.replaced("ColorProcessing", asked)
+                    if asked.must_honor and honored(self.wishes.format):
+                        self.conflicts += ["Format", "ColorProcessing"]
+                found[back] = color
+            if color.override and asked is not None:
+                put = replace(asked, value=color.value)
+                self.repair_side(bool(back), color_processing=put)
+        return holding, found
+
+    def _held(self, source: str, format_: str, *, back: bool) -> list[str]:
+        """The colours of one side that `format_` can hold."""
+        colors = self.configuration.side(source, back=back).colors
+        holds = self.configuration.format_colors.get(format_)
+        return [color for color in colors if holds is None or color in holds]
+
+    def _format_for(
+        self,
+        source: str,
+        format_: Final[str],
+        sides: tuple[SideWish, ...],
+        found: list[Final[str]],
+    ) -> Final[str]:
+        """`format_`, or another one that holds what must be held."""
+        asked = self.wishes.format
+
+        def fits(candidate: str, *, all_wishes: bool) -> bool:
+            for back, wish in enumerate(sides):
+                held = self._held(source, candidate, back=bool(back))
+                binding = honored(wish.color_processing) or (all_wishes and wish.color_processing)
+                if not held or (binding and found[back].value not in held):
+                    return False
+            return True
+
+        if fits(format_.value, all_wishes=asked is None):
+            return format_
+        none_at_all = not all(
+            self._held(source, format_.value, back=bool(back)) for back in range(len(sides))
         )
-        if color.override:
-            self.repair_side(back, color_processing=Wish(color.value, honored(asked)))
-        holds = self.configuration.format_colors
-        if color.value in holds.get(format_.value, side.colors):
-            return format_, color
-        format_wish = self.wishes.format
-        if asked is not None and asked.must_honor and not back:
-            if honored(format_wish):
-                self.conflicts += ["Format", "ColorProcessing"]
-            else:
-                for candidate in self.settings.formats:
-                    if color.value in holds.get(candidate, side.colors):
-                        if format_wish is None:
-                            return replace(format_, value=candidate), color
-                        self.changed.append("Format")
-                        self.repairs["format"] = replace(format_wish, value=candidate)
-                        return Final(candidate, override=True), color
-        put = nearest_color(color.value, [c for c in side.colors if c in holds[format_.value]])
-        if asked is None:
-            return format_, Final(put, used_default=True)
-        self.replaced("ColorProcessing", asked)
-        self.repair_side(back, color_processing=replace(asked, value=put))
-        return format_, Final(put, override=True)
+        if honored(asked) and not none_at_all:
+            return format_
+        for strict in (True, False):
+            for candidate in self.settings.formats:
+                if fits(candidate, all_wishes=strict):
+                    if asked is None:
+                        return replace(format_, value=candidate)
+                    if honored(asked):
+                        self.conflicts += ["Format", "InputSource"]
+                    self.changed.append("Format")
+                    self.repairs["format"] = replace(asked, value=candidate)
+                    return Final(candidate, override=True)
+        if len(sides) > 1:
+            self.conflicts += ["ColorProcessing", "MediaBack"]
+        return format_
+
+    # ---- size, region and resolution
 
     def media_size(self, source: str) -> tuple[Final[int], Final[int]]:
         """InputMediaSize; with auto-detection on, the size that is taken for detected."""
@@ -97,14 +153,14 @@ class SideRules(Leaves):
                 )
         return (
             self.ranged(
-                "Width",
+                "InputMediaSize",
                 width,
                 default_width,
                 Range(side.minimum.width_mil, side.maximum.width_mil),
                 "media_width",
             ),
             self.ranged(
-                "Height",
+                "InputMediaSize",
                 height,
                 default_height,
                 Range(side.minimum.height_mil, side.maximum.height_mil),
@@ -112,29 +168,21 @@ class SideRules(Leaves):
             ),
         )
 
-    def back(
-        self,
-        source: str,
-        format_: Final[str],
-        front: FinalSide,
-        media_width: Final[int],
-        media_height: Final[int],
-    ) -> FinalSide | None:
-        """MediaBack: only a duplex feeder has one; absent there, it is the front's."""
-        wish = self.wishes.back
-        if source != ADF_DUPLEX:
-            if wish is not None and self.wishes.sides_must_honor:
-                if honored(self.wishes.input_source):
-                    self.conflicts += ["InputSource", "MediaBack"]
-                self.changed.append("MediaBack")
-                self.rejected.append(InvalidArgs("MediaBack", f"does not go with {source}"))
-                self.repairs["back"] = None
-            return None
-        if wish is None:
-            return front
-        merged = inherit(wish, self.wishes.front)
-        _, color = self.color(source, format_, merged, back=True)
-        return self.side(source, merged, color, media_width, media_height, back=True)
+    def sides(self, source: str) -> tuple[SideWish, ...]:
+        """What is asked for each side that there is: only a duplex feeder has a back.
+
+        What the back leaves out is as at the front.
+        """
+        front, back = self.wishes.front or SideWish(), self.wishes.back
+        if source == ADF_DUPLEX:
+            return front, inherit(back or SideWish(), front)
+        if back is not None and self.wishes.sides_must_honor:
+            if honored(self.wishes.input_source):
+                self.conflicts += ["InputSource", "MediaBack"]
+            self.changed.append("MediaBack")
+            self.rejected.append(InvalidArgs("MediaBack", f"does not go with {source}"))
+            self.repairs["back"] = None
+        return (front,)
 
     def side(
         self,
@@ -154,36 +202,57 @@ class SideRules(Leaves):
         self.rejected += region.rejected
         if region.repaired is not None:
             self.repair_side(back, region=region.repaired)
-        width = self.leaf(
-            "Width",
-            wish.resolution_width,
-            nearest(value(default.resolution_width), capabilities.widths),
-            capabilities.widths.__contains__,
-            lambda asked: nearest(asked, capabilities.widths),
-        )
-        if wish.resolution_width is not None and wish.resolution_height is None:
-            height = Final(width.value, override=width.override)
-            if width.value not in capabilities.heights:
-                height = Final(nearest(width.value, capabilities.heights), override=True)
-        else:
-            height = self.leaf(
-                "Height",
-                wish.resolution_height,
+        width, height = self._resolution(wish, capabilities, default)
+        if width.override or height.override:
+            asked = wish.resolution_width or wish.resolution_height
+            put = {"resolution_width": Wish(width.value, honored(asked))}
+            if wish.resolution_height is not None or height.value != width.value:
+                put["resolution_height"] = Wish(height.value, honored(asked))
+            self.repair_side(back, **put)
+        return FinalSide(region.final, color, width, height)
+
+    def _resolution(
+        self, wish: SideWish, capabilities: SideCapabilities, default: SideWish
+    ) -> tuple[Final[int], Final[int]]:
+        """Both resolutions; a missing height is the width's."""
+        asked_height = wish.resolution_height or wish.resolution_width
+        return (
+            self.leaf(
+                "Resolution",
+                wish.resolution_width,
+                nearest(value(default.resolution_width), capabilities.widths),
+                capabilities.widths.__contains__,
+                lambda asked: nearest(asked, capabilities.widths),
+            ),
+            self.leaf(
+                "Resolution",
+                asked_height,
                 nearest(value(default.resolution_height), capabilities.heights),
                 capabilities.heights.__contains__,
                 lambda asked: nearest(asked, capabilities.heights),
-            )
-        if width.override or height.override:
-            self.repair_side(
-                back,
-                resolution_width=Wish(width.value, honored(wish.resolution_width)),
-                resolution_height=Wish(height.value, honored(wish.resolution_height)),
-            )
-        return FinalSide(region.final, color, width, height)
+            ),
+        )
 
     def repair_side(self, back: bool, **fields: object) -> None:
-        """Note replaced settings of one side."""
-        name = "back" if back else "front"
-        side = self.repairs.get(name) or (self.wishes.back if back else self.wishes.front)
-        if isinstance(side, SideWish):
-            self.repairs[name] = replace(side, **fields)  # type: ignore[arg-type]
+        """Note replaced settings of one side.
+
+        What the back has from the front is mended there, if that was wrong there as well.
+        """
+        if not back:
+            front = self.repairs.get("front") or self.wishes.front
+            if isinstance(front, SideWish):
+                self.repairs["front"] = replace(front, **fields)  # type: ignore[arg-type]
+            return
+        own = self.wishes.back or SideWish()
+        mended = self.repairs.get("front")
+        if isinstance(mended, SideWish) and self.wishes.front is not None:
+            fields = {
+                name: put
+                for name, put in fields.items()
+                if getattr(own, name) is not None
+                or getattr(mended, name) == getattr(self.wishes.front, name)
+            }
+        if fields:
+            side = self.repairs.get("back") or own
+            assert isinstance(side, SideWish)
+            self.repairs["back"] = replace(side, **fields)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from device.errors import (
     ConflictingRequiredParameters,
     FormatNotSupported,
+    InvalidArgs,
     RequestError,
 )
 from device.model.capabilities import (
@@ -19,6 +20,7 @@ from device.model.capabilities import (
     ADF_DUPLEX,
     FILM,
     LOSSY_FORMATS,
+    PLATEN,
     Range,
     ScannerConfiguration,
 )
@@ -28,7 +30,6 @@ from device.model.ticket import (
     Final,
     ImageInformation,
     ScanTicket,
-    SideWish,
     Wish,
 )
 from device.scan.geometry import image_information
@@ -39,6 +40,7 @@ TONE_RANGE = Range(-1000, 1000)
 SHARPNESS_RANGE = Range(-100, 100)
 ALL_IMAGES = 0
 NOT_APPLICABLE = "NotApplicable"
+AUTO = "Auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,18 @@ class _Resolver(SideRules):
     def verdict(self) -> Verdict:
         source = self.source()
         format_ = self.format()
-        front_wish = self.wishes.front or SideWish()
-        media_width, media_height = self.media_size(source.value)
-        format_, front_color = self.color(source.value, format_, front_wish, back=False)
-        front = self.side(source.value, front_wish, front_color, media_width, media_height)
-        back = self.back(source.value, format_, front, media_width, media_height)
+        self.foreign()
+        media = self.media_size(source.value)
+        wishes = self.sides(source.value)
+        format_, colors = self.colors(source.value, format_, wishes)
+        front, back = (
+            *(
+                self.side(source.value, wish, color, *media, back=bool(back))
+                for back, (wish, color) in enumerate(zip(wishes, colors, strict=True))
+            ),
+            None,
+        )[:2]
+        assert front is not None
         auto, contrast, brightness, sharpness = self.exposure()
         scaling_width = self.ranged(
             "ScalingWidth",
@@ -124,8 +133,8 @@ class _Resolver(SideRules):
                 self.settings.content_types,
                 "content_type",
             ),
-            media_width=media_width,
-            media_height=media_height,
+            media_width=media[0],
+            media_height=media[1],
             auto_exposure=auto,
             contrast=contrast,
             brightness=brightness,
@@ -168,10 +177,24 @@ class _Resolver(SideRules):
         wish = self.wishes.input_source
         fallback = value(self.default.input_source)
         only_format = replace(self.wishes, format=None) == DocumentParameters()
-        automatic = (wish is None and only_format) or (wish is not None and wish.value == "Auto")
-        if automatic and self.feeder_loaded and ADF in allowed:
-            fallback = ADF
+        # Receivers of scans send Auto when the button's event named no source (occino).
+        asked_auto = wish is not None and wish.value == AUTO and AUTO not in allowed
+        if (wish is None and only_format) or asked_auto:
+            if self.feeder_loaded and ADF in allowed:
+                fallback = ADF
+            elif PLATEN in allowed:
+                fallback = PLATEN
+        if asked_auto:
+            return Final(fallback if fallback in allowed else allowed[0], override=True)
         return self.listed("InputSource", wish, fallback, allowed, "input_source")
+
+    def foreign(self) -> None:
+        """A vendor's element that must be honored is one that we do not support."""
+        for name in self.wishes.foreign_honored:
+            self.changed.append(name)
+            self.rejected.append(InvalidArgs(name, "is not supported"))
+        if self.wishes.foreign_honored:
+            self.repairs["foreign_honored"] = ()
 
     def format(self) -> Final[str]:
         return self.listed(
@@ -240,24 +263,29 @@ class _Resolver(SideRules):
                     honored(wish) and wish.value for wish in settings if wish
                 ):
                     self.conflicts += ["AutoExposure", "ExposureSettings"]
-                return True, Final(0), Final(0), Final(0)
+                contrast, brightness, sharpness = (
+                    Final(0, used_default=wish is None, override=bool(wish and wish.value))
+                    for wish in settings
+                )
+                return True, contrast, brightness, sharpness
             self.replaced("AutoExposure", auto)
             self.repairs["auto_exposure"] = Wish(False, auto.must_honor)
-        contrast = TONE_RANGE if self.settings.contrast else Range(0, 0)
-        brightness = TONE_RANGE if self.settings.brightness else Range(0, 0)
-        sharpness = SHARPNESS_RANGE if self.settings.sharpness else Range(0, 0)
-        return (
-            False,
-            self.ranged(
-                "Contrast", settings[0], value(self.default.contrast), contrast, "contrast"
-            ),
-            self.ranged(
-                "Brightness", settings[1], value(self.default.brightness), brightness, "brightness"
-            ),
-            self.ranged(
-                "Sharpness", settings[2], value(self.default.sharpness), sharpness, "sharpness"
-            ),
+        tones = (
+            ("Contrast", TONE_RANGE, self.settings.contrast),
+            ("Brightness", TONE_RANGE, self.settings.brightness),
+            ("Sharpness", SHARPNESS_RANGE, self.settings.sharpness),
         )
+        contrast, brightness, sharpness = (
+            self.ranged(
+                name,
+                wish,
+                value(getattr(self.default, name.lower())),
+                allowed if has else Range(0, 0),
+                name.lower(),
+            )
+            for (name, allowed, has), wish in zip(tones, settings, strict=True)
+        )
+        return False, contrast, brightness, sharpness
 
     def rotation(self) -> Final[int]:
         allowed = self.settings.rotations
