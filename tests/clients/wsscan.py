@@ -16,7 +16,7 @@ import http.client
 import ssl
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from email.message import Message
 from typing import NamedTuple
@@ -55,7 +55,7 @@ class Fault(NamedTuple):
 class Reply(NamedTuple):
     """One answer: `body` is the first child of soap:Body, or of nothing if there was no SOAP.
 
-    `parts` holds what followed the SOAP part of a multipart answer, by Content-ID.
+    `parts` holds what followed the SOAP part of a multipart answer; `soap` is the envelope's bytes.
     """
 
     status: int
@@ -65,6 +65,7 @@ class Reply(NamedTuple):
     fault: Fault | None
     raw: bytes
     parts: "tuple[Part, ...]" = ()
+    soap: bytes = b""
 
     def header(self, name: str, namespace: str = WSA) -> str | None:
         """The text of a SOAP header block, stripped; None if it is not there."""
@@ -116,14 +117,23 @@ class FaultAnswer(Exception):
 
 
 class Client:
-    """Talks to one URL, one connection per request (as the most common client does)."""
+    """Talks to one URL, one connection per request (as the most common client does).
+
+    `check` sees every answer that `post` and the operations get, and raises what it does not like.
+    """
 
     def __init__(
-        self, url: str, *, timeout_s: float = 30.0, tls: ssl.SSLContext | None = None
+        self,
+        url: str,
+        *,
+        timeout_s: float = 30.0,
+        tls: ssl.SSLContext | None = None,
+        check: Callable[[Reply], None] | None = None,
     ) -> None:
         self.url = url
         self.timeout_s = timeout_s
         self._tls = tls
+        self._check = check
 
     # The wire
 
@@ -165,7 +175,10 @@ class Client:
     def post(self, request: bytes, content_type: str = "application/soap+xml") -> Reply:
         """POST any bytes at all, and read what comes back."""
         with self.stream(request, content_type) as response:
-            return read_reply(response.status, response.headers, response.read())
+            reply = read_reply(response.status, response.headers, response.read())
+        if self._check is not None:
+            self._check(reply)
+        return reply
 
     @contextmanager
     def stream(
@@ -481,7 +494,7 @@ def read_reply(status: int, headers: Message, raw: bytes) -> Reply:
     fault = None
     if first is not None and first.tag == f"{{{SOAP}}}Fault":
         fault = _fault(first, prefixes)
-    return Reply(status, headers, envelope, first, fault, raw, parts)
+    return Reply(status, headers, envelope, first, fault, raw, parts, soap)
 
 
 def image_of(reply: Reply) -> Image:
