@@ -158,15 +158,15 @@ class FileShare:
         halted: Callable[[], bool],
     ) -> bool:
         """Make the file at `path`; False when another file is there."""
+        unfinished = path.with_name(f".{path.name}.part")
+        unfinished.unlink(missing_ok=True)  # of a run that was killed
         if may_link and not header:
-            with contextlib.suppress(FileExistsError, OSError):
+            with contextlib.suppress(OSError):
                 os.chmod(source, 0o666 & ~self.umask)
                 os.link(source, path)
                 return True
         if path.exists() and path.stat().st_size:
             return _same(source, header, path)
-        unfinished = path.with_name(f".{path.name}.part")
-        unfinished.unlink(missing_ok=True)
         try:
             _copy(source, header, unfinished, halted)
             return _name_it(unfinished, path)
@@ -236,21 +236,24 @@ def _copy(source: Path, header: bytes, path: Path, halted: Callable[[], bool]) -
 
 
 def _name_it(unfinished: Path, path: Path) -> bool:
-    """Rename without ever replacing a file; False when one is there."""
+    """Rename without ever replacing a file; False when one is there.
+
+    Where files have no second name, an empty one holds the place. One that is there already is
+    taken for the remains of a run that was killed: the name was free when it was reserved.
+    """
     try:
         os.link(unfinished, path)
+        return True
     except FileExistsError:
-        if path.stat().st_size:
-            return False
-        unfinished.replace(path)  # the empty placeholder of an interrupted run
+        pass
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        try:
+        with contextlib.suppress(FileExistsError):
             path.touch(exist_ok=False)
-        except FileExistsError:
-            return False
-        unfinished.replace(path)
+    if path.stat().st_size:
+        return False
+    unfinished.replace(path)
     return True
 
 
