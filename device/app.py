@@ -17,6 +17,7 @@ from device.clock import Clock
 from device.config import DEFAULT_PORT, SECOND_PORT, Config
 from device.discovery import directed
 from device.discovery.endpoint import DiscoveryEndpoint
+from device.discovery.interfaces import check_names
 from device.discovery.messages import Announcement
 from device.discovery.responder import Responder
 from device.discovery.state import DiscoveryState
@@ -93,10 +94,14 @@ class _Device:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, group: asyncio.TaskGroup) -> str:
-        """Bring everything up; the URL of the metadata."""
-        description = await self._open_source()
+        """Bring everything up; the URL of the metadata.
+
+        What can be wrong is looked at first: a complaint comes before anything is started.
+        """
         sockets = _open_port(self._config)
         try:
+            check_names(self._config.interfaces or None)
+            description = await self._open_source()
             endpoint = self._build(description, *sockets[0].getsockname()[:2])
             self._http = HttpServer(endpoint.handle, sockets, self._page)
             await self._http.start()
@@ -105,8 +110,11 @@ class _Device:
                 await self._discovery.start()
                 self._tasks.append(group.create_task(self._discovery.run()))
         except BaseException:
+            for sock in sockets:
+                sock.close()
             await self._pages.close()
             raise
+        _tell(description)
         return f"http://{self._public_host()}:{self._http.port}{self._path}"
 
     async def stop(self) -> None:
@@ -150,12 +158,9 @@ class _Device:
 
     async def _open_source(self) -> Description:
         try:
-            description = await self._pages.start()
+            return await self._pages.start()
         except BackendError as error:
-            await self._pages.close()
             raise ConfigError(str(error)) from None
-        _tell(description)
-        return description
 
     def _build(self, description: Description, host: str, port: int) -> SoapEndpoint:
         """Introduce the parts to each other."""
