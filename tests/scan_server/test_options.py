@@ -1,0 +1,99 @@
+"""Wrong settings: one sentence that says what would have been right."""
+
+from __future__ import annotations
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from device.errors import ConfigError
+
+from .conftest import Start
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"http": False},
+        {"generate_cert": True},
+        {"cert": Path("x"), "generate_cert": True, "http": False},
+    ],
+)
+def test_one_of_three_ways_must_be_chosen(start: Start, more: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"--cert FILE.*--generate-cert.*--http"):
+        start(**more)
+
+
+def test_http_has_no_use_for_a_ca(start: Start) -> None:
+    with pytest.raises(ConfigError, match="--http has no use"):
+        start(ca=Path("x"))
+
+
+def test_a_port_in_use(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port}: another program"):
+            start(port=port)
+
+
+def test_a_host_that_is_not_ours(start: Start) -> None:
+    with pytest.raises(ConfigError, match="192.0.2.1, port 0: cannot be listened on"):
+        start(host="192.0.2.1")
+
+
+def test_a_share_whose_folder_is_missing(start: Start, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not exist"):
+        start(shares={r"\\h\s": tmp_path / "nowhere"})
+
+
+def test_a_share_without_a_unc(start: Start, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--share scans="):
+        start(shares={"scans": tmp_path})
+
+
+def test_a_state_folder_in_use(start: Start) -> None:
+    start()
+    with pytest.raises(ConfigError, match="another scan server"):
+        start()
+
+
+def test_a_state_folder_that_is_a_file(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "server").touch()
+    with pytest.raises(ConfigError, match="state folder cannot be written"):
+        start()
+
+
+@pytest.mark.parametrize("name", ["cert", "ca"])
+def test_a_file_that_is_no_certificate(start: Start, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "bad.pem"
+    file.write_text("nothing")
+    given = {"cert": file} if name == "cert" else {"generate_cert": True, "ca": file}
+    with pytest.raises(ConfigError, match=rf"--{name} .*bad\.pem"):
+        start(http=False, **given)
+
+
+def test_a_generated_pair_is_kept(
+    start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = []
+    for _ in range(2):
+        server = start(http=False, generate_cert=True)
+        assert server.url.startswith("https://127.0.0.1:")
+        server.stop()
+        told.append(capsys.readouterr().err)
+    assert told[0] == told[1]
+    assert "SHA-256 " in told[0]
+    key = tmp_path / "server" / "server.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_a_generated_pair_for_another_host_is_made_anew(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(http=False, generate_cert=True).stop()
+    before = (tmp_path / "server" / "server.pem").read_bytes()
+    monkeypatch.setattr(socket, "gethostname", lambda: "other-host")
+    start(http=False, generate_cert=True).stop()
+    assert (tmp_path / "server" / "server.pem").read_bytes() != before
