@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from device.errors import ConfigError
 from device.http.addresses import PRODUCT
@@ -116,6 +116,7 @@ class HttpServer:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "POST":
+            await _continue(request)
             return await self._handle(request)
         headers = {"Server": PRODUCT}
         if request.path != "/":
@@ -125,3 +126,11 @@ class HttpServer:
             headers["Allow"] = "GET, HEAD, POST"
             return web.Response(status=405, text="GET this page, or POST.\n", headers=headers)
         return web.Response(text=self._page(), content_type="text/html", headers=headers)
+
+
+async def _continue(request: web.BaseRequest) -> None:
+    """Tell a peer that waits for it to send its body: .NET waits up to a second otherwise."""
+    expects = request.headers.get("Expect", "").strip().lower() == "100-continue"
+    if expects and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
