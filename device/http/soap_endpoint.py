@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
-import struct
-import termios
 import uuid
 from collections.abc import Callable, Collection, Coroutine
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -17,6 +15,7 @@ from device.clock import Clock
 from device.errors import DeviceError, EndpointUnavailable, InternalError, MalformedMessage
 from device.http import mime_request
 from device.http.addresses import PRODUCT, base_url, peer_address
+from device.http.delivery import Delivery
 from device.http.memory import AnswerMemory, Written
 from device.soap import addressing, multipart
 from device.soap import namespaces as ns
@@ -26,6 +25,7 @@ from device.soap.namespaces import reply_action
 from device.soap.xml import MAX_ENVELOPE
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 traffic = logging.getLogger("device.traffic.http")
 
 SOAP_MEDIA_TYPE = "application/soap+xml"
@@ -180,20 +180,28 @@ class SoapEndpoint:
                 "Server": PRODUCT,
             }
         )
+        delivery = Delivery(request)
         delivered = False
-        try:
+
+        async def send() -> bool:
             await response.prepare(request)
             await response.write(multipart.head(boundary, envelope, attachment.media_type))
             async for chunk in attachment.chunks():
                 await response.write(chunk)
             await response.write(multipart.tail(boundary))
             await response.write_eof()
-            delivered = await _drained(request)
+            return True
+
+        try:
+            # An attachment may rest for long, and writing alone would not notice a lost peer then.
+            sent = await _unless_gone(request, send())
+            delivered = bool(sent) and await delivery.complete()
         except ConnectionError:
             log.info("%s hung up during a transfer", request.remote)
         except Exception:
             log.exception("an attachment broke off")
         finally:
+            delivery.close()
             if not delivered and request.transport is not None:
                 request.transport.abort()
             await attachment.finished(delivered=delivered)
@@ -270,35 +278,30 @@ def _gone(request: web.BaseRequest) -> bool:
     return request.transport is None or request.transport.is_closing()
 
 
-async def _unless_gone(
-    request: web.BaseRequest, work: Coroutine[None, None, Answer | DeviceError]
-) -> Answer | DeviceError | None:
+async def _unless_gone(request: web.BaseRequest, work: Coroutine[None, None, T]) -> T | None:
     """Do `work`, and cancel it when the peer goes away meanwhile; then None."""
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(work)
+        task = group.create_task(_caught(work))
         while not task.done():
             await asyncio.wait({task}, timeout=GONE_CHECK_S)
             if _gone(request) and not task.done():
                 task.cancel()
-    return None if task.cancelled() else task.result()
+    if task.cancelled():
+        return None
+    result, failure = task.result()
+    if failure is not None:
+        raise failure
+    return result
 
 
-async def _drained(request: web.BaseRequest) -> bool:
-    """Whether the peer's kernel took every byte: what lies in our own buffers is not delivered."""
-    while not _gone(request):
-        transport = request.transport
-        sock = transport.get_extra_info("socket") if transport else None
-        if sock is None:
-            return False
-        queued = bytearray(4)
-        try:
-            fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, queued)
-        except OSError:
-            return False
-        if not struct.unpack("i", queued)[0]:
-            return True
-        await asyncio.sleep(0.005)
-    return False
+async def _caught(
+    work: Coroutine[None, None, T],
+) -> tuple[T, None] | tuple[None, Exception]:
+    """The result of `work` or its failure, which a TaskGroup would wrap."""
+    try:
+        return await work, None
+    except Exception as error:  # noqa: BLE001 - raised again by the one who waits
+        return None, error
 
 
 def _client_certificate(request: web.BaseRequest) -> dict[str, object] | None:

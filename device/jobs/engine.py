@@ -182,10 +182,9 @@ class Engine:
         job = self.queue.find(job_id)
         if token != job.token:
             raise InvalidJobToken
-        check_has_images(job)
         number = job.job_id
-        if job.retrieving:
-            raise OperationFailed("An image of this job is being retrieved already.")
+        await self._tidied_up(number)
+        check_has_images(self.queue.find(number))
         if message_id and self._last_retrieve.get(number) == message_id:
             raise OperationFailed("This request was answered already.")
         self._last_retrieve[number] = message_id
@@ -321,6 +320,24 @@ class Engine:
             self.tray.keep_platen()
 
     # ---- inside
+
+    async def _tidied_up(self, job_id: int) -> None:
+        """Wait until the image before is done with, if all of it has left us.
+
+        Its client may have every byte, and ask for the next one, before we know that
+        (sane-airscan does so within a millisecond).
+
+        Raises:
+            OperationFailed: that image is still under way.
+        """
+
+        def over() -> bool:
+            job = self.queue.find(job_id)
+            if job.retrieving and job.reasons != (JobStateReason.JOB_TRANSFERRING,):
+                raise OperationFailed("An image of this job is being retrieved already.")
+            return not job.retrieving
+
+        await self._until(over)
 
     def _terminating(self, job_id: int) -> bool:
         return self.queue.find(job_id).state is JobState.TERMINATING
