@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
+import inspect
 import logging
 import os
 import re
@@ -103,7 +105,7 @@ async def serve(
         description = _describe(options, records, clock)
         endpoint = _endpoint(description, jobs, storage, clock)
         jobs.restart()
-        runner = web.AppRunner(_application(endpoint), access_log=None, shutdown_timeout=STOP_S)
+        runner = _runner(_application(endpoint))
         await runner.setup()
         try:
             url = await _listen(runner, options, context)
@@ -118,7 +120,9 @@ async def serve(
                     task.cancel()
         finally:
             processing.close()
-            await runner.cleanup()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_S + 1):
+                    await runner.cleanup()
 
 
 def _describe(options: ServerOptions, records: Records, clock: Clock) -> Description:
@@ -192,6 +196,12 @@ def _context(options: ServerOptions, clock: Clock) -> ssl.SSLContext | None:
     cert, key = certificates.own_pair(options.state_dir, options.host, clock.now())
     print(f"certificate {cert}\nSHA-256 {certificates.fingerprint(cert)}", file=sys.stderr)
     return certificates.server_context(cert, key, options.ca)
+
+
+def _runner(application: web.Application) -> web.AppRunner:
+    if "shutdown_timeout" in inspect.signature(web.BaseRunner.__init__).parameters:
+        return web.AppRunner(application, access_log=None, shutdown_timeout=STOP_S)
+    return web.AppRunner(application, access_log=None)  # aiohttp before 3.9
 
 
 async def _listen(

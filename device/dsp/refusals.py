@@ -21,6 +21,7 @@ class Kind(Enum):
     OPERATION = auto()
     TOKEN_NOT_FOUND = auto()
     JOB_CANCELED = auto()
+    UNAVAILABLE = auto()
 
 
 _KINDS = {
@@ -30,8 +31,8 @@ _KINDS = {
     "OperationFailed": Kind.OPERATION,
     "ServerErrorInternalError": Kind.OPERATION,
     "ClientErrorJobTokenNotFound": Kind.TOKEN_NOT_FOUND,
-    # Windows Server 2008 R2 says this of a token that is no GUID.
-    "EndpointUnavailable": Kind.TOKEN_NOT_FOUND,
+    # A server that shuts down; Windows Server 2008 R2 also says it of a token that is no GUID.
+    "EndpointUnavailable": Kind.UNAVAILABLE,
     "ServerErrorPostScanJobCanceled": Kind.JOB_CANCELED,
 }
 

@@ -41,7 +41,10 @@ class Runner:
     async def run(
         self, start: Delivery, pages: AsyncIterator[ScannedPage] | None, stop: asyncio.Event
     ) -> Delivery:
-        """Run `start` to its end, while `pages` come; `stop` cancels it."""
+        """Run `start` to its end, while `pages` come.
+
+        `stop` cancels a delivery with pages; one without, a resumed one, it only interrupts.
+        """
         if pages is None and not start.token and (start.cancel or not start.pages):
             return replace(start, state=S.CANCELED if start.cancel else S.DELIVERED)
         async with asyncio.TaskGroup() as group:
@@ -148,4 +151,6 @@ class Runner:
         await stop.wait()
         if scanning:
             scanning.cancel()
-        self._inputs.put_nowait((0, Given(I.CANCEL)))
+            self._inputs.put_nowait((0, Given(I.CANCEL)))
+        else:
+            self._inputs.put_nowait((0, Given(I.GAVE_UP, "interrupted")))

@@ -113,7 +113,8 @@ async def resume(
 ) -> SendResult:
     """Deliver everything that is left in the spool, one delivery after the other.
 
-    Certificates come from `options` where given, else from the interrupted `send`.
+    Certificates come from `options` where given, else from the interrupted `send`; so does the
+    server, for deliveries that have no job yet. `stop` interrupts, and keeps what is left.
 
     Raises:
         ConfigError: a setting is wrong, or the spool cannot be read.
@@ -123,7 +124,7 @@ async def resume(
         try:
             if stop.is_set():
                 break
-            await job.save(_with_files(job.journal, options))
+            await job.save(_with_options(job.journal, options))
             _check_trust(job.journal)
             results.append(
                 await _deliver(job, options, None, clock=clock, random=random, stop=stop)
@@ -164,6 +165,12 @@ def _with_files(journal: Journal, options: SendOptions) -> Journal:
     )
 
 
+def _with_options(journal: Journal, options: SendOptions) -> Journal:
+    if options.server and not journal.token:
+        journal = replace(journal, server=check_url(options.server))
+    return _with_files(journal, options)
+
+
 def _is_secure(journal: Journal) -> bool:
     return urlsplit(journal.server).scheme == "https"
 
@@ -201,7 +208,9 @@ async def _deliver(
         pauses_s=options.pauses_s,
         poll_s=options.poll_s,
     )
-    async with ScanServer(journal.server, context=context, random=random) as server:
+    async with ScanServer(
+        journal.server, context=context, random=random, shows_certificate=bool(journal.cert)
+    ) as server:
         end = await Runner(job, server, clock).run(start, pages, stop)
     return _result(job, end)
 

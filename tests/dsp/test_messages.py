@@ -337,7 +337,7 @@ class TestFinding:
         ("Receiver", "dsp:ServerErrorTemporaryError", Kind.TEMPORARY),
         ("Receiver", "unbound:ServerErrorInternalError", Kind.OPERATION),
         ("Sender", "dsp:ClientErrorJobTokenNotFound", Kind.TOKEN_NOT_FOUND),
-        ("Receiver", "wsa:EndpointUnavailable", Kind.TOKEN_NOT_FOUND),
+        ("Receiver", "wsa:EndpointUnavailable", Kind.UNAVAILABLE),
         ("Receiver", "dsp:ServerErrorPostScanJobCanceled", Kind.JOB_CANCELED),
         ("Sender", "dsp:Unheard", Kind.ARGUMENT),
         ("Receiver", "dsp:Unheard", Kind.OPERATION),

@@ -282,6 +282,35 @@ async def test_an_unfinished_cancel_is_finished_by_resume(
     assert list(server.states.values()) == ["Canceled"]
 
 
+async def test_a_stopped_resume_keeps_everything(server: DspServer, tmp_path: Path) -> None:
+    server.script["SendImage"] = dict.fromkeys(range(1, 5), "cut")
+    await run(options(server, tmp_path), pages(2))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    server.on_call = lambda operation: (
+        loop.call_soon_threadsafe(stop.set) if operation == "GetPostScanJobElements" else None
+    )
+    server.script["GetPostScanJobElements"] = {1: "cut"}
+    told = replace(options(server, tmp_path), pauses_s=(60.0,))
+    result = await run(told, None, stop)
+    assert (result.outcome, result.exit_code) == (Outcome.FAILED, 3)
+    assert "interrupted" in result.summary
+    assert list(server.states.values()) == ["Creating"]
+    assert (await run(options(server, tmp_path), None)).delivered == 2
+
+
+async def test_a_mistyped_server_can_be_corrected(server: DspServer, tmp_path: Path) -> None:
+    wrong = replace(options(server, tmp_path), server="http://127.0.0.1:1/ScanServer")
+    result = await run(wrong, pages(2))
+    assert "Connection refused" in result.summary
+    assert (await run(options(server, tmp_path), None)).delivered == 2
+
+
+async def test_a_server_that_shuts_down_is_waited_for(server: DspServer, tmp_path: Path) -> None:
+    server.script["SendImage"] = {1: "EndpointUnavailable"}
+    assert (await run(options(server, tmp_path), pages(2))).outcome is Outcome.DELIVERED
+
+
 @pytest.mark.parametrize(
     ("service_type", "xaddrs", "said"),
     [
@@ -334,3 +363,25 @@ class TestTls:
             assert "is not trusted" in result.summary
             assert "--ca" in result.summary
             assert server.calls == []
+
+    @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+    @pytest.mark.parametrize("ours", [False, True])
+    async def test_the_servers_alert_is_put_in_words(
+        self, tmp_path: Path, version: ssl.TLSVersion, ours: bool
+    ) -> None:
+        ca, other = trustme.CA(), trustme.CA()
+        ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+        other.issue_cert("device").private_key_and_cert_chain_pem.write_to_path(
+            tmp_path / "device.pem"
+        )
+        context = self.context(ca)
+        context.maximum_version = version
+        context.verify_mode = ssl.CERT_REQUIRED
+        ca.configure_trust(context)
+        with DspServer(context) as server:
+            told = replace(options(server, tmp_path), ca=tmp_path / "ca.pem")
+            if ours:
+                told = replace(told, cert=tmp_path / "device.pem")
+            result = await run(told, pages(1))
+        assert "client certificate" in result.summary, result.summary
+        assert ("our client certificate" in result.summary) == ours, result.summary
