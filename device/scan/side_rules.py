@@ -234,7 +234,7 @@ class SideRules(Leaves):
         )
 
     def repair_side(self, back: bool, **fields: object) -> None:
-        """Note replaced settings of one side.
+        """Note replaced settings of one side that belong together.
 
         What the back has from the front is mended there, if that was wrong there as well.
         """
@@ -243,16 +243,11 @@ class SideRules(Leaves):
             if isinstance(front, SideWish):
                 self.repairs["front"] = replace(front, **fields)  # type: ignore[arg-type]
             return
-        own = self.wishes.back or SideWish()
-        mended = self.repairs.get("front")
-        if isinstance(mended, SideWish) and self.wishes.front is not None:
-            fields = {
-                name: put
-                for name, put in fields.items()
-                if getattr(own, name) is not None
-                or getattr(mended, name) == getattr(self.wishes.front, name)
-            }
-        if fields:
-            side = self.repairs.get("back") or own
-            assert isinstance(side, SideWish)
-            self.repairs["back"] = replace(side, **fields)  # type: ignore[arg-type]
+        own, front = self.wishes.back or SideWish(), self.wishes.front
+        mended = self.repairs.get("front", front)
+        inherited = all(getattr(own, name) is None for name in fields)
+        if inherited and any(getattr(mended, n, None) != getattr(front, n, None) for n in fields):
+            return
+        side = self.repairs.get("back") or own
+        assert isinstance(side, SideWish)
+        self.repairs["back"] = replace(side, **fields)  # type: ignore[arg-type]

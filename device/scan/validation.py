@@ -176,7 +176,10 @@ class _Resolver(SideRules):
         allowed = self.configuration.sources
         wish = self.wishes.input_source
         fallback = value(self.default.input_source)
-        only_format = replace(self.wishes, format=None) == DocumentParameters()
+        only_format = (
+            self.wishes.format is not None
+            and replace(self.wishes, format=None) == DocumentParameters()
+        )
         # Receivers of scans send Auto when the button's event named no source (occino).
         asked_auto = wish is not None and wish.value == AUTO and AUTO not in allowed
         if (wish is None and only_format) or asked_auto:

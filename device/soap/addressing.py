@@ -97,14 +97,14 @@ def check_destination(to: str, *, uuid_urn: str, paths: Collection[str]) -> None
     Source: dpws section 2.3.
     """
     lowered = to.lower()
+    if to in ANONYMOUS_SPELLINGS or to == DISCOVERY_URN:
+        return
     if lowered.startswith(("urn:uuid:", "uuid:")):
         if uuid_of(lowered) == uuid_of(uuid_urn):
             return
     elif lowered.startswith(("http://", "https://")):
         if _path_of(lowered) in paths:
             return
-    elif to in ANONYMOUS_SPELLINGS or to == DISCOVERY_URN:
-        return
     raise DestinationUnreachable(to)
 
 

@@ -12,7 +12,7 @@ MakeDevice = Callable[..., WireDevice]
 
 @pytest.fixture
 def make_device() -> Iterator[MakeDevice]:
-    """Runs a scan service until the test ends: `make_device(sheets=3)`, see support.wire.Options."""
+    """Runs a scan service until the test ends: see support.wire.Options."""
     with ExitStack() as stack:
 
         def make(**options: object) -> WireDevice:
