@@ -7,6 +7,7 @@ import errno
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import HttpVersion11, web
 
@@ -16,6 +17,7 @@ from device.http.addresses import PRODUCT
 log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 75.0
+HEADER_TIMEOUT_S = 10.0
 BACKLOG = 128
 STOP_S = 1.5
 
@@ -92,8 +94,8 @@ class HttpServer:
         self._handle = handle
         self._sockets = sockets
         self._page = page
-        server = web.Server(self._answer, access_log=None, keepalive_timeout=KEEPALIVE_S)
-        self._runner = web.ServerRunner(server)
+        self._server = _Server(self._answer, access_log=None, keepalive_timeout=KEEPALIVE_S)
+        self._runner = web.ServerRunner(self._server)
 
     @property
     def port(self) -> int:
@@ -115,6 +117,7 @@ class HttpServer:
             log.warning("some connections did not close in time")
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        self._server.heard(request.protocol)
         if request.method == "POST":
             await _continue(request)
             return await self._handle(request)
@@ -126,6 +129,30 @@ class HttpServer:
             headers["Allow"] = "GET, HEAD, POST"
             return web.Response(status=405, text="GET this page, or POST.\n", headers=headers)
         return web.Response(text=self._page(), content_type="text/html", headers=headers)
+
+
+class _Server(web.Server):
+    """Closes connections that send no request header in time: aiohttp alone waits for ever."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._waiting: set[object] = set()
+
+    def __call__(self) -> web.RequestHandler:
+        handler = super().__call__()
+        self._waiting.add(handler)
+        asyncio.get_running_loop().call_later(HEADER_TIMEOUT_S, self._check, handler)
+        return handler
+
+    def heard(self, handler: object) -> None:
+        """That connection has sent a request header."""
+        self._waiting.discard(handler)
+
+    def _check(self, handler: web.RequestHandler) -> None:
+        if handler in self._waiting:
+            self._waiting.discard(handler)
+            if handler.transport is not None:
+                handler.transport.close()
 
 
 async def _continue(request: web.BaseRequest) -> None:

@@ -1,0 +1,92 @@
+"""What the HTTP server does with peers that are slow, lost or curious."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from device.errors import ConfigError
+from device.http import server
+from device.http.server import HttpServer, open_sockets
+
+
+@pytest.fixture
+async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HttpServer]:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(text=(await request.read()).decode())
+
+    monkeypatch.setattr(server, "HEADER_TIMEOUT_S", 0.1)
+    running = HttpServer(handle, open_sockets("127.0.0.1", 0), lambda: "<p>facts</p>")
+    await running.start()
+    yield running
+    await running.stop()
+
+
+async def talk(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    async with asyncio.timeout(10):
+        answer = await reader.read(65_536)
+    writer.close()
+    return answer
+
+
+async def test_a_header_that_does_not_come_closes_the_connection(http: HttpServer) -> None:
+    assert await talk(http.port, b"POST / HT") == b""
+
+
+async def test_a_peer_that_has_spoken_may_take_its_time(http: HttpServer) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab")
+    closed = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.3, closed.set)
+    await closed.wait()
+    writer.write(b"cd")
+    async with asyncio.timeout(10):
+        assert (await reader.readuntil(b"abcd")).startswith(b"HTTP/1.1 200")
+    writer.close()
+
+
+async def test_a_peer_that_expects_to_be_told_is_told(http: HttpServer) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
+    assert await talk(http.port, head) == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "allow"),
+    [
+        (b"GET /scan", b"405", b"Allow: POST"),
+        (b"DELETE /", b"405", b"Allow: GET, HEAD, POST"),
+        (b"GET /", b"200", b"<p>facts</p>"),
+    ],
+)
+async def test_other_methods_are_told_what_is_allowed(
+    http: HttpServer, request_line: bytes, status: bytes, allow: bytes
+) -> None:
+    answer = await talk(http.port, request_line + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.split()[1] == status
+    assert allow in answer
+    assert b"Server: wsd-scanner\r\n" in answer
+
+
+def test_a_port_in_use_is_said_in_one_sentence() -> None:
+    (taken,) = open_sockets("127.0.0.1", 0)
+    with taken, pytest.raises(ConfigError, match="is taken by another program"):
+        open_sockets("127.0.0.1", taken.getsockname()[1])
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid", "1.2.3"])
+def test_a_host_that_is_not_ours_is_said_in_one_sentence(host: str) -> None:
+    with pytest.raises(ConfigError, match="is no address of this machine"):
+        open_sockets(host, 0)
+
+
+def test_all_addresses_of_both_families_share_one_port() -> None:
+    sockets = open_sockets("", 0)
+    ports = {sock.getsockname()[1] for sock in sockets}
+    for sock in sockets:
+        sock.close()
+    assert len(ports) == 1
