@@ -21,6 +21,7 @@ from device.discovery.messages import Announcement
 from device.discovery.responder import Arrival, Datagram, Responder
 from device.discovery.sockets import PORT, FamilySocket, Received
 from device.discovery.state import DiscoveryState
+from device.discovery.tally import Tally
 from device.errors import ConfigError, RequestError
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,11 @@ DATAGRAMS_PER_WAKE_UP = 32
 """Enough to keep up, few enough that a flood does not hold up the rest of the process."""
 SETTLE_S = 0.1
 """Changes of interfaces come in bunches."""
-POLL_S = 2.0
-"""How often interfaces are read where the kernel does not tell of changes."""
+REMIND_S = 2.0
+"""How often Hello is repeated to programs on this machine, and there only. sane-airscan asks with
+multicast loop switched off: its Probes never reach us here, but it listens for 2.5 s.
+
+Where the kernel does not tell of changes, interfaces are read as often."""
 FAREWELL_S = 1.0
 
 _encode = functools.lru_cache(maxsize=128)(wire.encode)  # all copies are the same bytes
@@ -47,6 +51,7 @@ class DiscoveryEndpoint:
         interfaces: names; None for all that make sense.
         families: those that are missing on this machine are left out, as long as one remains.
         state: where the addresses are kept that raise the MetadataVersion when they change.
+        remind: repeat Hello to programs on this machine.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class DiscoveryEndpoint:
         interfaces: Sequence[str] | None = None,
         families: Collection[Family] = BOTH,
         state: DiscoveryState | None = None,
+        remind: bool = True,
         port: int = PORT,
     ) -> None:
         self._responder = responder
@@ -64,6 +70,7 @@ class DiscoveryEndpoint:
         self._names = tuple(interfaces) if interfaces else None
         self._families = tuple(families)
         self._state = state
+        self._remind = remind
         self._port = port
         self._sockets: dict[Family, FamilySocket] = {}
         self._links: list[Link] = []
@@ -73,9 +80,13 @@ class DiscoveryEndpoint:
         self._quiet = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._is_stopping = False
-        self._mentioned = Remembered(lifetime_s=60, limit=100)
-        self.counts: Counter[str] = Counter()
+        self._own = Remembered(lifetime_s=60, limit=100)
+        self._tally = Tally(clock, logger)
+
+    @property
+    def counts(self) -> Counter[str]:
         """What happened how often: `answered`, `dropped: why`, `not sent: why`."""
+        return self._tally.counts
 
     async def start(self) -> None:
         """Open the sockets, join the groups, plan the first Hello.
@@ -90,7 +101,7 @@ class DiscoveryEndpoint:
             self._news = netlink.subscribe()
             loop.add_reader(self._news, self._on_news)
         except OSError as error:
-            logger.info("interfaces are read every %g s: %s", POLL_S, error)
+            logger.info("interfaces are read every %g s: %s", REMIND_S, error)
         for family_socket in self._sockets.values():
             loop.add_reader(family_socket.fileno(), self._on_readable, family_socket)
         await self._read_links()
@@ -115,19 +126,21 @@ class DiscoveryEndpoint:
             logger.info("goes without %s", why)
 
     async def run(self) -> None:
-        """Follow the interfaces until `stop`."""
-        timeout_s = POLL_S if self._news is None else None
+        """Follow the interfaces until `stop`, and remind this machine of us."""
+        timeout_s = REMIND_S if self._remind or self._news is None else None
         while not self._is_stopping:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._changed.wait()
+                    await asyncio.sleep(SETTLE_S)
             if self._is_stopping:
                 return
-            if self._changed.is_set():
-                await asyncio.sleep(SETTLE_S)
+            if self._changed.is_set() or self._news is None:
                 self._changed.clear()
-            if not self._is_stopping:
                 await self._read_links()
+            elif self._remind:
+                for datagram in self._responder.said_hellos():
+                    self._send(datagram, here_only=True)
 
     async def stop(self) -> None:
         """Say Bye wherever Hello was said, for at most a second, and close."""
@@ -185,7 +198,7 @@ class DiscoveryEndpoint:
         try:
             links = interfaces.usable_links(self._names, tuple(self._sockets))
         except OSError as error:
-            self._count("interfaces not read", error, logging.WARNING)
+            self._tally.failed("interfaces not read", error, logging.WARNING)
             return
         if links == self._links:
             return
@@ -216,7 +229,7 @@ class DiscoveryEndpoint:
                 self._sockets[site.family].join(site.link)
                 self._joined.add(site)
             except OSError as error:
-                self._count("group not joined", error, logging.WARNING)
+                self._tally.failed("group not joined", error, logging.WARNING)
 
     def _on_readable(self, family_socket: FamilySocket) -> None:
         """Take what has arrived. Whatever one datagram does, the next is read all the same."""
@@ -226,35 +239,38 @@ class DiscoveryEndpoint:
             except BlockingIOError:
                 break
             except OSError as error:
-                self._count("not received", error)
+                self._tally.failed("not received", error)
                 break
             try:
                 if received is None:
-                    self.counts["dropped: too long"] += 1
+                    self._tally.dropped("too long")
                 else:
                     self._take(received)
-            except Exception:
-                self.counts["dropped: our error"] += 1
-                logger.exception("a datagram could not be dealt with")
+            except Exception:  # noqa: BLE001 - whatever it is, the next datagram must be read
+                self._tally.crashed()
         self._send_due()
 
     def _take(self, received: Received) -> None:
         link = self._link_of(received)
         if link is None:
-            self.counts["dropped: other interface"] += 1
+            self._tally.dropped("other interface", received.source)
+            return
+        if self._own.knows(received.data, self._clock.monotonic()):
             return
         arrival = Arrival(link, received.source, received.port, received.destination)
         if not self._responder.is_welcome(arrival):
-            self._drop(received, "unwelcome source")
+            self._tally.dropped("unwelcome source", received.source)
             return
         traffic.debug("from %s port %d: %r", received.source, received.port, received.data)
         try:
             request = wire.decode(received.data)
         except RequestError as error:
-            self._drop(received, type(error).__name__)
+            self._tally.dropped(type(error).__name__, received.source)
             return
-        answered = self._responder.answer(request, arrival, self._clock.monotonic())
-        self.counts["answered" if answered else "dropped: no answer due"] += 1
+        if self._responder.answer(request, arrival, self._clock.monotonic()):
+            self.counts["answered"] += 1
+        else:
+            self._tally.dropped("no answer due", received.source)
 
     def _link_of(self, received: Received) -> Link | None:
         """The link that `received` came in on.
@@ -267,28 +283,10 @@ class DiscoveryEndpoint:
                 return link
         return next((link for link in self._links if link.has(received.destination)), None)
 
-    def _drop(self, received: Received, why: str) -> None:
-        """Count it, and mention it once per source and minute."""
-        self.counts[f"dropped: {why}"] += 1
-        now = self._clock.monotonic()
-        if logger.isEnabledFor(logging.DEBUG) and not self._mentioned.knows(received.source, now):
-            self._mentioned.add(received.source, now)
-            logger.debug("dropped a datagram from %s: %s", received.source, why)
-
-    def _count(self, what: str, error: OSError, level: int = logging.DEBUG) -> None:
-        self.counts[f"{what}: {error.strerror}"] += 1
-        now = self._clock.monotonic()
-        if not self._mentioned.knows((what, error.errno), now):
-            self._mentioned.add((what, error.errno), now)
-            logger.log(level, "%s: %s", what, error)
-
     def _send_due(self) -> None:
         """Send what is due, and come back when more is."""
         for datagram in self._responder.due(self._clock.monotonic()):
-            try:
-                self._send(datagram)
-            except OSError as error:
-                self._count("not sent", error)
+            self._send(datagram)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -300,13 +298,20 @@ class DiscoveryEndpoint:
         wait_s = max(0.0, deadline - self._clock.monotonic())
         self._timer = asyncio.get_running_loop().call_later(wait_s, self._send_due)
 
-    def _send(self, datagram: Datagram) -> None:
+    def _send(self, datagram: Datagram, *, here_only: bool = False) -> None:
+        """Send, or count why not: that costs nothing but this copy."""
         family_socket = self._sockets.get(datagram.site.family)
         if family_socket is None:
             return
         data = _encode(datagram.message)
-        traffic.debug("to %s: %r", datagram.peer or "the group", data)
-        if datagram.peer is None:
-            family_socket.send_to_group(data, datagram.source, datagram.site.link)
-            return
-        family_socket.send(data, datagram.source, datagram.site.link, datagram.peer)
+        link, peer = datagram.site.link, datagram.peer
+        if not here_only:
+            traffic.debug("to %s: %r", peer or "the group", data)
+        try:
+            if peer is None:
+                self._own.add(data, self._clock.monotonic())
+                family_socket.send_to_group(data, datagram.source, link, here_only=here_only)
+            else:
+                family_socket.send(data, datagram.source, link, peer)
+        except OSError as error:
+            self._tally.failed("not sent", error)

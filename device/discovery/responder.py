@@ -112,7 +112,7 @@ class Responder:
         self._allow_off_link = allow_off_link
         self._message_number = 0
         self._links: dict[Site, Link] = {}
-        self._greeted: set[Site] = set()
+        self._greeted: dict[tuple[Site, Address], Message] = {}
         self._schedule: Schedule[Planned, Message] = Schedule(random)
         self._answered = Remembered(lifetime_s=DUPLICATE_LIFETIME_S, limit=DUPLICATE_LIMIT)
         self._per_source = Buckets(per_second=10, burst=20, limit=SOURCES_LIMIT)
@@ -226,8 +226,8 @@ class Responder:
         Source: dpws section 4.2, rules 1 and 2.
         """
         before, self._links = self._links, sites(links)
-        self._greeted &= self._links.keys()
-        self._schedule.drop(lambda planned: not self._can_send(planned))
+        self._greeted = {key: said for key, said in self._greeted.items() if self._is_ours(*key)}
+        self._schedule.drop(lambda planned: not self._is_ours(planned.site, planned.source))
         for site, link in self._links.items():
             known = before[site].of(site.family) if site in before else ()
             added = [own.ip for own in link.of(site.family) if own not in known]
@@ -236,9 +236,9 @@ class Responder:
                 if address in added or (added and len(announced) == 1):
                     self._plan_hello(site, address, now)
 
-    def _can_send(self, planned: Planned) -> bool:
-        link = self._links.get(planned.site)
-        return link is not None and link.has(planned.source)
+    def _is_ours(self, site: Site, address: Address) -> bool:
+        link = self._links.get(site)
+        return link is not None and link.has(address)
 
     def revise(self, announcement: Announcement) -> None:
         """Say `announcement` from now on, in what waits already, too."""
@@ -255,11 +255,16 @@ class Responder:
         message_id = self._message_id()
 
         def make(sequence: AppSequence) -> Message:
-            self._greeted.add(site)
-            return Hello(message_id, sequence, self.target(self.xaddr(address)))
+            hello = Hello(message_id, sequence, self.target(self.xaddr(address)))
+            self._greeted[site, address] = hello
+            return hello
 
         first = now + self._random.uniform(0, APP_MAX_DELAY_S)
         self._schedule.add(Planned(site, address, make), MULTICAST, first)
+
+    def said_hellos(self) -> list[Datagram]:
+        """Every Hello that still holds, to be repeated to programs on this machine."""
+        return [Datagram(hello, site, address) for (site, address), hello in self._greeted.items()]
 
     def farewell(self, now: float) -> None:
         """Drop what waits, and say Bye at once wherever Hello was said.
@@ -267,8 +272,7 @@ class Responder:
         Source: dpws section 4.2, rule 3.
         """
         self._schedule.drop(lambda _: True)
-        for site in sorted(self._greeted, key=lambda site: (site.link, site.family.value)):
-            address = self._links[site].announced(site.family)[0]
+        for site, address in dict(self._greeted.keys()).items():  # one for each site
             self._plan_bye(site, address, now)
         self._greeted.clear()
 

@@ -144,13 +144,28 @@ class FamilySocket:
             ancillary = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)
         self._socket.sendmsg([data], [ancillary], 0, where)
 
-    def send_to_group(self, data: bytes, source: Address, link: int) -> None:
-        """Send to everybody on a link, ourselves included: others here listen, too.
+    def send_to_group(
+        self, data: bytes, source: Address, link: int, *, here_only: bool = False
+    ) -> None:
+        """Send to everybody on a link, programs on this machine included.
+
+        With `here_only` to those alone: a datagram that may cross no hop never leaves.
 
         Raises:
             OSError: as for `send`.
         """
-        self.send(data, source, link, (GROUPS[self.family], self._port))
+        hops = (
+            (socket.IPPROTO_IP, socket.IP_MULTICAST_TTL)
+            if self.family is Family.IPV4
+            else (socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS)
+        )
+        if here_only:
+            self._socket.setsockopt(*hops, 0)
+        try:
+            self.send(data, source, link, (GROUPS[self.family], self._port))
+        finally:
+            if here_only:
+                self._socket.setsockopt(*hops, 1)
 
 
 def _set_up_ipv4(sock: socket.socket) -> None:

@@ -78,6 +78,7 @@ def expected(target: Target) -> tuple:
     )
 
 
+@settings(deadline=None)
 @given(messages)
 def test_the_library_reads_what_we_write(message: Message):
     read = parseSOAPMessage(encode(message), "")
@@ -99,6 +100,7 @@ def test_the_library_reads_what_we_write(message: Message):
         assert described(match) == expected(message.target)
 
 
+@settings(deadline=None)
 @given(st.lists(tokens, max_size=3), st.lists(tokens, max_size=3), tokens)
 def test_we_read_what_the_library_writes(types, scopes, address):
     types = [name.replace(":", ".") for name in types]
@@ -117,7 +119,7 @@ QUESTIONS = [
 PIECES = [b"<", b">", b"&", b'"', b"xmlns", b"<!--", b"]]>", b"\0", b"\xff", b"a:Address", b""]
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from(QUESTIONS),
     st.lists(
@@ -135,6 +137,7 @@ def test_no_mutation_raises_anything_but_our_errors(question, changes):
         assert isinstance(decode(data), Probe | Resolve)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_garbage_raises_anything_but_our_errors(data):
     with contextlib.suppress(RequestError):
