@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from device.imaging import bmp, jpeg, png, tiff
+from device.imaging import bmp, jpeg, pdf, png, tiff
 from device.imaging.spec import SUPPORTED, ImageSpec
 from scanner_backends.base import RawPage
 from scanner_backends.errors import Inval
@@ -13,34 +13,70 @@ from scanner_backends.errors import Inval
 MAX_PIECE = 256 * 1024
 """Bytes that an encoder gives at a time, at most: what the pipe to the main process takes well."""
 
+Pages = Iterator[tuple[RawPage, ImageSpec]]
+"""Finished pages, each with its order. The next is asked for when all of the last was given out."""
+
 Encoder = Callable[[RawPage, ImageSpec, Path | None], Iterator[bytes]]
-"""The finished page, its order, a folder for temporary files → the file, in pieces."""
+"""The finished page, its order, a folder for temporary files → the file, in pieces.
+
+The first piece comes with the first band: nothing leaves before a page is really under way.
+"""
+
+DocumentEncoder = Callable[[Pages, Path | None], Iterator[bytes]]
+"""The same for a file of many pages, at least one."""
 
 _ENCODERS: dict[str, Encoder] = {
     "dib": bmp.encode,
     "exif": jpeg.encode_exif,
     "jfif": jpeg.encode_jfif,
     "png": png.encode,
-    "tiff-single-uncompressed": tiff.encode,
+}
+_DOCUMENT_ENCODERS: dict[str, DocumentEncoder] = {
+    "pdf-a": pdf.encode_document,
+    **{name: tiff.encode_document for name in SUPPORTED if name.startswith("tiff-")},
 }
 
 
 def encoder_for(format: str) -> Encoder:
-    """The encoder of a FormatValue. The page it takes has a colour out of `SUPPORTED`.
+    """The encoder of a FormatValue, for one page. Its colour must be one out of `SUPPORTED`.
 
     Raises:
         Inval: there is no such format.
     """
-    try:
-        encode = _ENCODERS[format]
-    except KeyError:
-        raise Inval(f"There is no encoder for the format {format!r}.") from None
+    encode = document_encoder_for(format)
+    return lambda page, spec, spool_dir: encode(iter([(page, spec)]), spool_dir)
 
-    def pieces(page: RawPage, spec: ImageSpec, spool_dir: Path | None) -> Iterator[bytes]:
-        if spec.color not in SUPPORTED[format]:
-            raise Inval(f"The format {format} cannot hold {spec.color}.")
-        for piece in encode(page, spec, spool_dir):
+
+def document_encoder_for(format: str) -> DocumentEncoder:
+    """The same for one page or many, as far as the format holds more than one.
+
+    Raises:
+        Inval: there is no such format.
+    """
+    encode = _DOCUMENT_ENCODERS.get(format)
+    if encode is None:
+        if format not in _ENCODERS:
+            raise Inval(f"There is no encoder for the format {format!r}.")
+        encode = _of_one_page(_ENCODERS[format])
+
+    def pieces(pages: Pages, spool_dir: Path | None) -> Iterator[bytes]:
+        for piece in encode(_checked(pages), spool_dir):
             for at in range(0, len(piece), MAX_PIECE):
                 yield piece[at : at + MAX_PIECE]
 
     return pieces
+
+
+def _of_one_page(encode: Encoder) -> DocumentEncoder:
+    def document(pages: Pages, spool_dir: Path | None) -> Iterator[bytes]:
+        page, spec = next(pages)
+        yield from encode(page, spec, spool_dir)
+
+    return document
+
+
+def _checked(pages: Pages) -> Pages:
+    for page, spec in pages:
+        if spec.color not in SUPPORTED[spec.format]:
+            raise Inval(f"The format {spec.format} cannot hold {spec.color}.")
+        yield page, spec

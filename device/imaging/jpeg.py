@@ -1,8 +1,7 @@
 """JPEG, in bands: `jfif` and `exif`.
 
-Each band is encoded as a JPEG of its own, and its scan becomes one restart interval of the
-whole. So the page is never in memory, and yet decodes to the very pixels of a whole-page encode.
-It needs the standard Huffman tables (no optimising) and bands of whole rows of blocks.
+The scan of each band becomes one restart interval of the whole. So the page is never in memory,
+and yet decodes to the very pixels of a whole-page encode.
 
 Source: ITU-T T.81, annex B (markers) and E.1.4 (restart intervals).
 """
@@ -11,33 +10,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 
 from device.imaging.density import density
-from device.imaging.rows import image_of
+from device.imaging.jpeg_bands import EOI, SOI, BandJpeg, band_jpegs, check_sides, subsampling_of
 from device.imaging.spec import ImageSpec
 from scanner_backends.base import Mode, RawPage
-from scanner_backends.errors import Inval
 
-MAX_SIDE_PX = 65_500
-"""libjpeg's own limit; the file format ends at 65 535."""
-
-_SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
-_APP0, _DQT, _SOF0, _DHT, _SOS = 0xE0, 0xDB, 0xC0, 0xC4, 0xDA
-
-
-def quality_of(factor: int) -> int:
-    """WS-Scan's 0…100 → libjpeg's: a straight line from 20 to 98.
-
-    Below 20 a page cannot be read. Above 98 the file grows by half, and nobody sees why.
-    """
-    return 20 + round(min(100, max(0, factor)) * 0.78)
-
-
-def subsampling_of(factor: int) -> str:
-    """Colour at half the resolution saves a third; from 90 on, nothing is to be lost."""
-    return "4:4:4" if factor >= 90 else "4:2:0"
+_APP0 = 0xE0
 
 
 def encode_jfif(page: RawPage, spec: ImageSpec, spool_dir: Path | None) -> Iterator[bytes]:
@@ -52,47 +32,23 @@ def encode_exif(page: RawPage, spec: ImageSpec, spool_dir: Path | None) -> Itera
 
 def _joined(page: RawPage, spec: ImageSpec, application: bytes) -> Iterator[bytes]:
     """The bands as one JPEG. Their height is a multiple of 16 px, but for the last one's."""
-    if max(page.width_px, page.height_px) > MAX_SIDE_PX:
-        raise Inval(
-            f"A JPEG cannot hold {page.width_px} x {page.height_px} px: "
-            f"{MAX_SIDE_PX} is the most for a side."
-        )
-    quality, subsampling = quality_of(spec.quality), subsampling_of(spec.quality)
-    for number, band in enumerate(page.bands):
-        with BytesIO() as file:
-            image_of(page, band).save(file, "JPEG", quality=quality, subsampling=subsampling)
-            alone = file.getvalue()
-        segments, start = _segments(alone)
-        scan = alone[start : -len(_EOI)]
+    check_sides(page.width_px, page.height_px)
+    subsampling = subsampling_of(spec.quality)
+    for number, band in enumerate(band_jpegs(page, spec.quality)):
         if number == 0:
-            rows = len(band) // page.stride
-            interval = _blocks(page, rows, subsampling)
-            yield _head(page, segments, application, interval) + scan
+            interval = _blocks(page, band.rows, subsampling)
+            yield _head(page, band, application, interval) + band.scan
         else:
-            yield b"\xff" + bytes((0xD0 + (number - 1) % 8,)) + scan
-    yield _EOI
+            yield b"\xff" + bytes((0xD0 + (number - 1) % 8,)) + band.scan
+    yield EOI
 
 
-def _segments(jpeg: bytes) -> tuple[dict[int, bytes], int]:
-    """Marker → its segments, joined and with their markers; and where the scan begins."""
-    found: dict[int, bytes] = {}
-    at = len(_SOI)
-    while True:
-        marker = jpeg[at + 1]
-        end = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-        found[marker] = found.get(marker, b"") + jpeg[at:end]
-        at = end
-        if marker == _SOS:
-            return found, at
-
-
-def _head(page: RawPage, segments: dict[int, bytes], application: bytes, interval: int) -> bytes:
+def _head(page: RawPage, first: BandJpeg, application: bytes, interval: int) -> bytes:
     """Everything before the scan. The frame header gets the height of the whole page."""
-    frame = segments[_SOF0]
-    frame = frame[:5] + struct.pack(">H", page.height_px) + frame[7:]
+    frame = first.frame[:5] + struct.pack(">H", page.height_px) + first.frame[7:]
     restart = struct.pack(">BBHH", 0xFF, 0xDD, 4, interval)
-    tables = segments[_DQT] + frame + segments[_DHT] + restart + segments[_SOS]
-    return _SOI + application + tables
+    tables = first.quantization + frame + first.huffman + restart + first.scan_header
+    return SOI + application + tables
 
 
 def _blocks(page: RawPage, rows: int, subsampling: str) -> int:

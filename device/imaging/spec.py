@@ -70,8 +70,18 @@ SUPPORTED: dict[str, tuple[str, ...]] = {
     "dib": ("BlackAndWhite1", "Grayscale4", "Grayscale8", "RGB24"),
     "exif": ("Grayscale8", "RGB24"),
     "jfif": ("Grayscale8", "RGB24"),
+    "pdf-a": ("BlackAndWhite1", "Grayscale8", "RGB24"),
     "png": _GREYS_AND_RGB,
-    "tiff-single-uncompressed": _GREYS_AND_RGB,
+    **{
+        f"tiff-{pages}-{kind}": colors
+        for pages in ("single", "multi")
+        for kind, colors in (
+            ("uncompressed", _GREYS_AND_RGB),
+            ("g4", ("BlackAndWhite1",)),
+            ("g3mh", ("BlackAndWhite1",)),
+            ("jpeg-tn2", ("Grayscale8", "RGB24")),
+        )
+    },
 }
 """FormatValue → the colours that it can be delivered in, for every format that is built."""
 

@@ -2,14 +2,18 @@
 
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
 from random import Random
 
 import pytest
+from PIL import Image
 
 from device.imaging.colour import SAMPLES
 from device.imaging.convert import fit
-from device.imaging.encoders import encoder_for
+from device.imaging.encoders import document_encoder_for, encoder_for
 from device.imaging.spec import ImageSpec
 from scanner_backends.base import MM_PER_INCH, Mode, RawPage, ScanRequest, Source
 
@@ -55,6 +59,41 @@ def fitted(page: RawPage, spec: ImageSpec) -> bytes:
     return b"".join(fit(page, request_for(page), spec).bands)
 
 
+def document(orders: list[tuple[RawPage, ImageSpec]]) -> bytes:
+    """The same for a file of several pages."""
+    pages = ((fit(page, request_for(page), spec), spec) for page, spec in orders)
+    return b"".join(document_encoder_for(orders[0][1].format)(pages, None))
+
+
+def decoded(file: bytes, format: str) -> Image.Image:
+    """The (first) image of a file, by Pillow or by what else reads it."""
+    read = {"pdf-a": pdf_images}.get(format)
+    if read is not None:
+        file = read(file)[0]
+    with Image.open(BytesIO(file)) as image:
+        image.load()
+        return image
+
+
+def pdf_images(file: bytes) -> list[bytes]:
+    """The images in a PDF as poppler finds them: JPEG as they are, others as PNG."""
+    return by_tool(["pdfimages", "-j", "-png", "{in}", "{out}/i"], file)
+
+
+def by_tool(command: list[str], file: bytes) -> list[bytes]:
+    """The files that a program makes of a file, in the order of their names."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = Path(folder, "in"), Path(folder, "out")
+        given.write_bytes(file)
+        made.mkdir()
+        words = [word.format_map({"in": given, "out": made}) for word in command]
+        done = subprocess.run(words, capture_output=True, timeout=20)
+        assert done.returncode == 0, done.stderr.decode()
+        return [path.read_bytes() for path in sorted(made.iterdir())]
+
+
 class Making:
     """What the tests of this folder make pages with; a fixture, for they cannot import it."""
 
@@ -63,6 +102,10 @@ class Making:
     request_for = staticmethod(request_for)
     spec_for = staticmethod(spec_for)
     delivered = staticmethod(delivered)
+    document = staticmethod(document)
+    decoded = staticmethod(decoded)
+    pdf_images = staticmethod(pdf_images)
+    by_tool = staticmethod(by_tool)
     fitted = staticmethod(fitted)
 
     @staticmethod

@@ -54,9 +54,7 @@ def test_any_page_becomes_exactly_the_size_that_was_announced(
         **tone,
     )
     file = making.delivered(page, spec)
-    with Image.open(BytesIO(file)) as image:
-        image.load()
-        assert image.size == wanted
+    assert making.decoded(file, spec.format).size == wanted
 
 
 @pytest.mark.parametrize(("format", "color"), EVERY)
@@ -87,7 +85,7 @@ def test_the_line_length_that_is_told_is_the_files_own(making, format, color):
     told = bytes_per_line(format, color, 101)
     if format == "dib":
         assert len(file) - int.from_bytes(file[10:14], "little") == 3 * told
-    elif format.startswith("tiff"):
+    elif format.endswith("-uncompressed"):
         with Image.open(BytesIO(file)) as image:
             assert sum(image.tag_v2[279]) == 3 * told
     else:
@@ -131,12 +129,12 @@ def test_a_colour_that_the_format_cannot_hold_is_refused(making, format, color):
 
 
 def test_an_unknown_format_is_refused():
-    with pytest.raises(Inval, match="jbig"):
-        encoder_for("jbig")
+    with pytest.raises(Inval, match="gif"):
+        encoder_for("gif")
 
 
-@pytest.mark.parametrize("format", ["jfif", "exif"])
+@pytest.mark.parametrize("format", ["jfif", "exif", "pdf-a", "tiff-single-jpeg-tn2"])
 def test_a_jpeg_wider_than_jpeg_allows_is_refused(making, format):
     page, _ = making.raw_page(66_000, 1, Mode.GRAY)
     with pytest.raises(Inval, match="66000"):
-        making.delivered(page, making.spec_for(page, format, "Grayscale8"))
+        making.delivered(page, making.spec_for(page, format, "Grayscale8", x_dpi=600))
