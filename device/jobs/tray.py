@@ -31,8 +31,11 @@ class Tray:
 
     @property
     def feeder_empty(self) -> bool:
-        """Whether the feeder is known to be empty."""
-        return self.virtual and not self._stack
+        """Whether the feeder is known to be empty.
+
+        The back of a sheet whose front was fed is not in the feeder any more.
+        """
+        return self.virtual and all(page.back for page in self._stack)
 
     @property
     def feeder(self) -> tuple[TrayPage, ...]:

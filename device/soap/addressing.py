@@ -102,9 +102,8 @@ def check_destination(to: str, *, uuid_urn: str, paths: Collection[str]) -> None
     if lowered.startswith(("urn:uuid:", "uuid:")):
         if uuid_of(lowered) == uuid_of(uuid_urn):
             return
-    elif lowered.startswith(("http://", "https://")):
-        if _path_of(lowered) in paths:
-            return
+    elif lowered.startswith(("http://", "https://")) and _path_of(lowered) in paths:
+        return
     raise DestinationUnreachable(to)
 
 

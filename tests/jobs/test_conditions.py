@@ -1,0 +1,245 @@
+"""What can be the matter with the scanner, and what it does to jobs."""
+
+import pytest
+from clients.wsscan import SCAN, FaultAnswer, child, scan_ticket, text
+from support.scripted_pages import Act
+
+from device.model.changes import ConditionCleared, ConditionRaised
+from device.model.status import Component, ConditionName, Severity
+from scanner_backends.errors import CoverOpen, Jammed
+
+conformance = pytest.mark.conformance
+
+STATE_REASON_ROWS = {
+    "Calibrating": "KW-046", "CoverOpen": "KW-047", "InterlockOpen": "KW-048",
+    "InternalStorageFull": "KW-049", "LampError": "KW-050", "LampWarming": "KW-051",
+    "MediaJam": "KW-052", "MultipleFeedError": "KW-053",
+}  # fmt: skip
+NAME_ROWS = {name: f"KW-{56 + at:03}" for at, name in enumerate(sorted(ConditionName))}
+
+
+def status_of(client):
+    return client.get_scanner_elements("ScannerStatus")["ScannerStatus"]
+
+
+def reasons(client):
+    return [reason.text for reason in child(status_of(client), "ScannerStateReasons")]
+
+
+def conditions(client):
+    return [
+        (entry.get("Id"), *(leaf.text for leaf in entry))
+        for entry in child(status_of(client), "ActiveConditions")
+    ]
+
+
+def raised(device, name, component="Platen", severity=None):
+    device.do(lambda: device.engine.raise_condition(name, component, severity))
+
+
+def cleared(device, condition_id):
+    device.do(lambda: device.engine.clear_condition(int(condition_id)))
+
+
+@conformance("EL-16", "EL-17", "KW-042", "KW-054")
+def test_a_scanner_at_rest_is_idle_for_no_reason(device, client):
+    device.advance(5)
+    status = status_of(client)
+    assert text(status, "ScannerCurrentTime") == "2026-05-04T08:15:05Z"
+    assert text(status, "ScannerState") == "Idle"
+    assert reasons(client) == ["None"]
+    assert conditions(client) == []
+    assert status.find(f"{{{SCAN}}}ConditionHistory") is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=conformance(row, STATE_REASON_ROWS.get(name, row)))
+     for name, row in NAME_ROWS.items()],
+)  # fmt: skip
+def test_each_condition_is_told_with_its_reason(device, client, name):
+    raised(device, name)
+    ((_, time, told, component, severity),) = conditions(client)
+    assert (time, told, component) == ("2026-05-04T08:15:00Z", name, "Platen")
+    if name == "InputTrayEmpty":
+        assert reasons(client) == ["None"]
+        assert severity == "Informational"
+    else:
+        assert reasons(client) == [name]
+    stopped = severity == "Critical"
+    assert text(status_of(client), "ScannerState") == ("Stopped" if stopped else "Idle")
+
+
+@pytest.mark.parametrize(
+    ("severity", "state"),
+    [
+        pytest.param(Severity.INFORMATIONAL, "Idle", marks=conformance("KW-069")),
+        pytest.param(Severity.WARNING, "Idle", marks=conformance("KW-070")),
+        pytest.param(Severity.CRITICAL, "Stopped", marks=conformance("KW-071", "KW-044")),
+    ],
+)
+def test_only_a_critical_condition_stops_the_scanner(device, client, severity, state):
+    raised(device, "LampWarming", "Platen", severity)
+    assert conditions(client)[0][-1] == severity
+    assert text(status_of(client), "ScannerState") == state
+
+
+@pytest.mark.parametrize(
+    "component",
+    [pytest.param(component, marks=conformance(row))
+     for component, row in zip(("ADF", "Film", "MediaPath", "Platen"),
+                               ("KW-065", "KW-066", "KW-067", "KW-068"), strict=True)],
+)  # fmt: skip
+def test_a_condition_tells_its_component(device, client, component):
+    raised(device, "CoverOpen", component)
+    assert conditions(client)[0][3] == component
+
+
+@conformance("KW-055")
+def test_a_scanner_that_is_paused_from_outside_is_stopped(device, client):
+    device.do(lambda: device.engine.pause(paused=True))
+    assert (text(status_of(client), "ScannerState"), reasons(client)) == ("Stopped", ["Paused"])
+    device.do(lambda: device.engine.pause(paused=False))
+    assert (text(status_of(client), "ScannerState"), reasons(client)) == ("Idle", ["None"])
+
+
+@conformance("KW-045", "EL-56")
+def test_a_vendors_own_trouble_asks_for_attention(device, client):
+    """An unknown reason would be shown raw; the condition itself keeps the vendor's name."""
+    raised(device, "acme:GlassDirty")
+    assert conditions(client)[0][2] == "acme:GlassDirty"
+    assert reasons(client) == ["AttentionRequired"]
+    assert text(status_of(client), "ScannerState") == "Stopped"
+
+
+@conformance("EL-18")
+def test_ids_are_stable_and_never_given_again(device, client):
+    raised(device, "LampWarming")
+    raised(device, "CoverOpen", "ADF")
+    raised(device, "CoverOpen", "ADF")  # it is open already
+    first = conditions(client)
+    assert [entry[0] for entry in first] == ["1", "2"]
+    device.advance(60)
+    assert conditions(client) == first
+    cleared(device, 2)
+    raised(device, "CoverOpen", "ADF")
+    assert [entry[0] for entry in conditions(client)] == ["1", "3"]
+    assert conditions(client)[1][1] == "2026-05-04T08:16:00Z"
+
+
+@conformance("EL-19")
+def test_what_has_gone_is_in_the_history_newest_first(device, client):
+    for number in range(1, 21):
+        raised(device, "CoverOpen", "ADF")
+        device.advance(10)
+        cleared(device, number)
+    history = child(status_of(client), "ConditionHistory")
+    assert [entry.get("Id") for entry in history] == [str(n) for n in range(20, 4, -1)]
+    assert text(history[0], "Time") == "2026-05-04T08:18:10Z"
+    assert text(history[0], "ClearTime") == "2026-05-04T08:18:20Z"
+    assert conditions(client) == []
+    cleared(device, 20)  # twice is once
+    assert len(child(status_of(client), "ConditionHistory")) == 16
+
+
+def test_an_empty_feeder_is_a_condition_that_goes_when_it_is_filled(make_device):
+    device = make_device(sheets=1)
+    client = device.client
+    assert conditions(client) == []
+    job = client.create_scan_job(scan_ticket(source="ADF", images=1))
+    client.retrieve_image(job.id, job.token)
+    device.ended(job.id)
+    assert [entry[2:5] for entry in conditions(client)] == [
+        ("InputTrayEmpty", "ADF", "Informational")
+    ]
+    device.wait(device.engine.reload())
+    assert conditions(client) == []
+
+
+@conformance("KW-089", "KW-052", "KW-044")
+@pytest.mark.parametrize(
+    ("error", "name"), [(Jammed("stuck"), "MediaJam"), (CoverOpen("open"), "CoverOpen")]
+)
+@pytest.mark.parametrize(("source", "component"), [("ADF", "ADF"), ("Platen", "Platen")])
+def test_trouble_that_a_person_can_mend_holds_the_job(
+    device, client, error, name, source, component
+):
+    """The reply is held meanwhile, and no time runs; then the same page is scanned again."""
+    device.pages.then(Act(error=error))
+    job = client.create_scan_job(scan_ticket(source=source, images=1))
+    pending = device.retrieving(job)
+    stopped = ("Processing", ("ScannerStopped",))
+    device.until(lambda: device.state(job.id) == stopped, "a stopped job")
+    assert text(status_of(client), "ScannerState") == "Stopped"
+    ((condition_id, _, told, where, _),) = conditions(client)
+    assert (told, where) == (name, component)
+    device.advance(3600)
+    assert not pending.done()
+    cleared(device, condition_id)
+    assert pending.result(5).content
+    assert device.ended(job.id) == ("Completed", ("None",))
+    pages = [asked.page for asked in device.pages.asked]
+    assert pages[0] == pages[1]
+
+
+@conformance("KW-089", "FA-17")
+def test_a_stopped_job_can_be_cancelled(device, client):
+    device.pages.then(Act(error=Jammed("stuck")))
+    job = client.create_scan_job(scan_ticket(source="ADF"))
+    pending = device.retrieving(job)
+    device.until(lambda: device.state(job.id)[1] == ("ScannerStopped",), "a stopped job")
+    client.cancel_job(job.id)
+    with pytest.raises(FaultAnswer, match="ClientErrorJobCancelled"):
+        pending.result(5)
+    assert device.ended(job.id)[0] == "Canceled"
+    assert text(status_of(client), "ScannerState") == "Stopped"
+
+
+@conformance("KW-089")
+def test_jobs_that_wait_say_that_the_scanner_is_stopped(device, client):
+    before = client.create_scan_job(scan_ticket())
+    raised(device, "LampError")
+    after = client.create_scan_job(scan_ticket())
+    for job in (before, after):
+        assert device.state(job.id) == ("Pending", ("ScannerStopped",))
+    raised(device, "CoverOpen", "ADF")
+    cleared(device, conditions(client)[0][0])
+    assert device.state(before.id) == ("Pending", ("ScannerStopped",))
+    cleared(device, conditions(client)[0][0])
+    for job in (before, after):
+        assert device.state(job.id) == ("Pending", ("None",))
+
+
+@conformance("KW-089")
+def test_bytes_rest_while_a_cover_is_open_and_then_go_on(device, client):
+    (act,) = device.pages.then(Act(pause=True, chunks=[b"1", b"2", b"3"]))
+    job = client.create_scan_job(scan_ticket())
+    pending = device.in_background(lambda: client.retrieve_image(job.id, job.token))
+    sending = ("Processing", ("JobScanningAndTransferring",))
+    device.until(lambda: device.state(job.id) == sending, "the first bytes")
+    raised(device, "CoverOpen")
+    assert device.state(job.id) == ("Processing", ("ScannerStopped",))
+    device.open(act)
+    assert not pending.done()
+    cleared(device, conditions(client)[0][0])
+    assert pending.result(5).content == b"123"
+    assert device.ended(job.id) == ("Completed", ("None",))
+
+
+def test_a_jam_in_mid_image_ends_the_job_and_stops_the_scanner(device, client):
+    """What was sent cannot be taken back."""
+    device.pages.then(Act(breaks=Jammed("stuck")))
+    job = client.create_scan_job(scan_ticket(source="ADF"))
+    with pytest.raises(Exception, match=r"IncompleteRead|reset|aborted|closed"):
+        client.retrieve_image(job.id, job.token)
+    assert device.ended(job.id) == ("Aborted", ("ImageTransferError",))
+    assert [entry[2] for entry in conditions(client)] == ["MediaJam"]
+
+
+def test_every_condition_is_announced_once_and_again_when_it_goes(device):
+    raised(device, ConditionName.MEDIA_JAM, Component.ADF)
+    raised(device, ConditionName.MEDIA_JAM, Component.ADF)
+    cleared(device, 1)
+    told = [c for c in device.changes if isinstance(c, ConditionRaised | ConditionCleared)]
+    assert [type(c) for c in told] == [ConditionRaised, ConditionCleared]
+    assert told[0].condition == told[1].cleared.condition
