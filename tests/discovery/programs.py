@@ -51,7 +51,7 @@ class Program:
         self.process.stdout.close()
 
     def kill(self) -> None:
-        """End it at once."""
+        """End it at once, if it has not ended."""
         self.process.kill()
         self.process.wait(timeout=10)
         self.process.stdin.close()

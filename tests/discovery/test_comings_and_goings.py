@@ -131,6 +131,6 @@ def test_after_a_restart_instance_ids_are_higher_and_the_version_is_the_same(
         (answer,) = asker.ask(probe(), to=GROUP4)
         instances.append(answer.numbers[0])
         versions.append(answer.message.getProbeResolveMatches()[0].getMetadataVersion())
-        device.stop()
+        device.kill()
     assert instances[1] > instances[0]
     assert versions == ["1", "1"]

@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from discovery.programs import GROUP4, GROUP6, probe
+from discovery.programs import GROUP4, GROUP6, Agent, Announcer, probe
 from discovery.test_directed import RESOLVE_BODY
 from discovery.test_wire_reads import MALFORMED, message
-from support.lab import Lab
+from support.lab import Lab, make_lab, why_no_lab
 
 from device.soap.namespaces import WSCN, WSDP
 
@@ -22,12 +24,36 @@ PRINTER = ("http://schemas.microsoft.com/windows/2006/08/wdp/print", "PrintDevic
 FINDER = Path(__file__).parent.parent / "support" / "finder.py"
 
 
-def test_answers_come_from_port_3702_and_the_right_address(lab: Lab, announce, agent):
+@dataclass(frozen=True)
+class Scene:
+    """A device that only answers, and somebody to ask from either side."""
+
+    lab: Lab
+    device: Announcer
+    cli: Agent
+    dev: Agent
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    reason = why_no_lab()
+    if reason is not None:
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("scene")
+    with make_lab() as lab:
+        device = Announcer(lab.dev, folder, "5a3d9b1c-0000-4000-8000-0000000000ff").started()
+        set_up = Scene(lab, device, Agent(lab.cli), Agent(lab.dev))
+        yield set_up
+        for program in (device, set_up.cli, set_up.dev):
+            program.kill()
+        assert "Traceback" not in device.log.read_text()
+
+
+def test_answers_come_from_port_3702_and_the_right_address(scene: Scene):
     """From another machine and from this one; by multicast and directly; over both families."""
-    device = announce(lab.dev)
+    lab, device = scene.lab, scene.device
     local = lab.dev.link_local()
-    for side in (lab.cli, lab.dev):
-        asker = agent(side)
+    for asker in (scene.cli, scene.dev):
         for to, own, host in (
             (GROUP4, lab.dev.ipv4, lab.dev.ipv4),
             (GROUP6, local, f"[{local}]"),
@@ -35,50 +61,43 @@ def test_answers_come_from_port_3702_and_the_right_address(lab: Lab, announce, a
             (lab.dev.ipv6, "fd77::1", "[fd77::1]"),
             (local, local, f"[{local}]"),
         ):
-            first, second = asker.ask(probe(DEVICE), to=to, want=2)
-            assert (first.host, first.port) == (own, 3702), (side.name, to)
-            assert first.data == second.data
+            first, *more = asker.ask(probe(DEVICE), to=to, want=2 if to == GROUP4 else 1)
+            assert (first.host, first.port) == (own, 3702), (asker.side.name, to)
+            assert all(copy.data == first.data for copy in more)
             assert first.endpoint == device.urn
             assert first.xaddrs == [device.xaddr(host)]
 
 
-def test_a_global_ipv6_source_is_told_a_global_address(lab: Lab, announce, agent):
-    device = announce(lab.dev)
-    (answer,) = agent(lab.cli).ask(probe(), to=GROUP6, bind=["fd77::2", 0])
+def test_a_global_ipv6_source_is_told_a_global_address(scene: Scene):
+    (answer,) = scene.cli.ask(probe(), to=GROUP6, bind=["fd77::2", 0])
     assert answer.host == "fd77::1"
-    assert answer.xaddrs == [device.xaddr("[fd77::1]")]
+    assert answer.xaddrs == [scene.device.xaddr("[fd77::1]")]
 
 
-def test_types_decide_who_is_answered(lab: Lab, announce, agent):
-    announce(lab.dev)
-    asker = agent(lab.cli)
+def test_types_decide_who_is_answered(scene: Scene):
     meant = [probe(), probe(DEVICE), probe(SCANNER), probe(SCANNER, SERVICE)]
     others = [probe(PRINTER), probe(DEVICE, PRINTER)]
-    answers = asker.ask(*others, *meant, to=GROUP4, want=None, wait_s=0.85)
+    answers = scene.cli.ask(*others, *meant, to=GROUP4, want=None, wait_s=0.85)
     assert len(answers) == 2 * len(meant)
 
 
-def test_copies_of_a_question_are_answered_once(lab: Lab, announce, agent):
-    announce(lab.dev)
+def test_copies_of_a_question_are_answered_once(scene: Scene):
     same = probe()
-    assert len(agent(lab.cli).ask(same, same, same, same, to=GROUP4, want=None, wait_s=0.85)) == 2
+    assert len(scene.cli.ask(same, same, same, same, to=GROUP4, want=None, wait_s=0.85)) == 2
 
 
-def test_resolve_is_answered_for_us_and_nobody_else(lab: Lab, announce, agent):
-    device = announce(lab.dev)
-    asker = agent(lab.cli)
-    ours = message(RESOLVE_BODY.format(device.urn.upper()), "Resolve", id="urn:uuid:1")
+def test_resolve_is_answered_for_us_and_nobody_else(scene: Scene):
+    ours = message(RESOLVE_BODY.format(scene.device.urn.upper()), "Resolve", id="urn:uuid:1")
     other = message(RESOLVE_BODY.format("urn:uuid:other"), "Resolve", id="urn:uuid:2")
-    answers = asker.ask(other, ours, to=GROUP4, want=None, wait_s=0.6)
+    answers = scene.cli.ask(other, ours, to=GROUP4, want=None, wait_s=0.6)
     assert [a.kind for a in answers] == ["ResolveMatches"] * 2
     assert {a.message.getRelatesTo() for a in answers} == {"urn:uuid:1"}
 
 
-def test_nothing_that_arrives_stops_it(lab: Lab, announce, agent):
+def test_nothing_that_arrives_stops_it(scene: Scene):
     """All that ended the threads of the library, and all that is malformed, in both families."""
-    device = announce(lab.dev)
+    lab, device, hostile = scene.lab, scene.device, scene.cli
     lab.dev.run(["ip", "route", "add", "unreachable", "10.99.0.0/16"])
-    hostile = agent(lab.cli)
     bad = [data for data, _ in MALFORMED.values() if len(data) < 60_000]
     bad.append(message('<d:Probe><d:Scopes MatchBy="urn:x">http:</d:Scopes></d:Probe>'))
     for to in (GROUP4, GROUP6, lab.dev.ipv4):
@@ -106,9 +125,8 @@ def test_nothing_that_arrives_stops_it(lab: Lab, announce, agent):
     assert counts["dropped: unwelcome source"] > 5
 
 
-def test_an_answer_that_cannot_be_sent_costs_that_answer_only(lab: Lab, announce, agent):
-    device = announce(lab.dev)
-    hostile = agent(lab.cli)
+def test_an_answer_that_cannot_be_sent_costs_that_answer_only(scene: Scene):
+    lab, device, hostile = scene.lab, scene.device, scene.cli
     rule = "chain out { type filter hook output priority 0; ip daddr 10.77.0.66 drop; }"
     lab.dev.run(["nft", "-f", "-"], input=f"table inet refuse {{ {rule}; }}")  # sendmsg: EPERM
     hostile.forge(probe(), ("10.77.0.66", 40_000))
@@ -200,7 +218,7 @@ def test_two_programs_share_the_port(lab: Lab, announce, agent):
     first, second = announce(lab.dev), announce(lab.dev)
     answers = agent(lab.cli).ask(probe(), to=GROUP4, want=4)
     assert {answer.endpoint for answer in answers} == {first.urn, second.urn}
-    second.stop()
+    second.kill()
     (answer,) = agent(lab.cli).ask(probe(), to=GROUP4)
     assert answer.endpoint == first.urn
 
