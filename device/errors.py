@@ -13,10 +13,14 @@
     │   ├── FormatNotSupported, ConflictingRequiredParameters, InvalidScanIdentifier,
     │   │   InvalidDestinationToken, NoImagesAvailable, JobIdNotFound, InvalidJobToken,
     │   │   JobCancelled                     WS-Scan
+    │   ├── DeliveryModeUnavailable, FilterDialectUnavailable, InvalidExpirationTime
+    │   │                                    WS-Eventing
+    │   ├── FilterActionNotSupported         Devices Profile
     │   └── JobTokenNotFound                 WS-DSP
     └── ServiceError                         our doing (soap:Receiver)
         ├── OperationFailed, TemporaryError, InternalError
         ├── NotAcceptingJobs                 WS-Scan
+        ├── UnableToProcess, UnableToRenew   WS-Eventing
         ├── PostScanJobCanceled              WS-DSP
         └── EndpointUnavailable              WS-Addressing
 
@@ -186,6 +190,39 @@ class JobCancelled(RequestError):
         super().__init__("The job was cancelled.")
 
 
+class DeliveryModeUnavailable(RequestError):
+    """Events are wanted in a way that we do not deliver."""
+
+    def __init__(self, mode: str, supported: str) -> None:
+        self.mode = mode
+        self.supported = supported
+        super().__init__("Events can be delivered in Push mode only.")
+
+
+class FilterDialectUnavailable(RequestError):
+    """A filter in a language that is not spoken here."""
+
+    def __init__(self, dialect: str, supported: str) -> None:
+        self.dialect = dialect
+        self.supported = supported
+        super().__init__("The requested filter dialect is not supported.")
+
+
+class FilterActionNotSupported(RequestError):
+    """A filter that no event of ours ever passes."""
+
+    def __init__(self) -> None:
+        super().__init__("No action in the filter is offered here.")
+
+
+class InvalidExpirationTime(RequestError):
+    """A subscription that would be over at once, or until no time at all."""
+
+    def __init__(self, value: str) -> None:
+        self.value = value
+        super().__init__("The expiration time is zero, past, or not a time.")
+
+
 class JobTokenNotFound(RequestError):
     """No post-scan job has this token."""
 
@@ -220,6 +257,20 @@ class NotAcceptingJobs(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("The scanner does not accept jobs now.")
+
+
+class UnableToProcess(ServiceError):
+    """No further subscription can be kept."""
+
+    def __init__(self, why: str = "No room is left for another subscription.") -> None:
+        super().__init__(why)
+
+
+class UnableToRenew(ServiceError):
+    """There is no such subscription, or it has lapsed."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such subscription, or it has lapsed.")
 
 
 class PostScanJobCanceled(ServiceError):

@@ -1,8 +1,8 @@
 """One table: error → SOAP fault. Not who raised it.
 
 A subcode in the namespace `SERVICE` takes the namespace of the service that was asked, since
-WS-Scan and WS-DSP share those names. A test walks the tree of `errors` and fails on a class
-without a row.
+WS-Scan and WS-DSP share those names; WS-Eventing has names of its own for the same. A test walks
+the tree of `errors` and fails on a class without a row.
 """
 
 from __future__ import annotations
@@ -54,9 +54,25 @@ TABLE: dict[type[e.DeviceError], Row] = {
     e.JobIdNotFound: Row(_SENDER, ns.WSCN, "ClientErrorJobIdNotFound"),
     e.InvalidJobToken: Row(_SENDER, ns.WSCN, "ClientErrorInvalidJobToken"),
     e.JobCancelled: Row(_SENDER, ns.WSCN, "ClientErrorJobCancelled"),
+    e.DeliveryModeUnavailable: Row(
+        _SENDER, ns.WSE, "DeliveryModeRequestedUnavailable", ns.WSE_FAULT
+    ),
+    e.FilterDialectUnavailable: Row(_SENDER, ns.WSE, "FilteringRequestedUnavailable", ns.WSE_FAULT),
+    e.FilterActionNotSupported: Row(_SENDER, ns.WSDP, "FilterActionNotSupported", ns.WSDP_FAULT),
+    e.InvalidExpirationTime: Row(_SENDER, ns.WSE, "InvalidExpirationTime", ns.WSE_FAULT),
+    e.UnableToProcess: Row(_RECEIVER, ns.WSE, "EventSourceUnableToProcess", ns.WSE_FAULT),
+    e.UnableToRenew: Row(_RECEIVER, ns.WSE, "UnableToRenew", ns.WSE_FAULT),
     e.JobTokenNotFound: Row(_SENDER, ns.DSP, "ClientErrorJobTokenNotFound"),
     e.PostScanJobCanceled: Row(_RECEIVER, ns.DSP, "ServerErrorPostScanJobCanceled"),
 }
+
+_EVENTING = {
+    "InvalidArgs": Row(_SENDER, ns.WSE, "InvalidMessage", ns.WSE_FAULT),
+    "OperationFailed": TABLE[e.UnableToProcess],
+    "ServerErrorTemporaryError": TABLE[e.UnableToProcess],
+    "ServerErrorInternalError": TABLE[e.UnableToProcess],
+}
+"""What WS-Eventing calls the faults that every service has."""
 
 # WS-DSP's reason texts are constants of the protocol (ws-dsp section 5).
 _DSP_REASONS: dict[type[e.DeviceError], str] = {
@@ -88,6 +104,8 @@ class Fault:
 def fault_for(error: e.DeviceError, service: str = ns.WSCN) -> Fault:
     """The fault that tells a peer of `error`, as the service in namespace `service` says it."""
     row = TABLE[type(error)]
+    if service == ns.WSE and row.namespace == SERVICE:
+        row = _EVENTING.get(row.subcode, row)
     namespace = row.namespace or service
     prefix = ns.PREFIX_OF[namespace] if row.subcode else "soap"
     reason = _DSP_REASONS.get(type(error), str(error)) if service == ns.DSP else str(error)
@@ -113,6 +131,10 @@ def _detail(error: e.DeviceError, prefix: str) -> str:
             return leaf(f"wsa:{error.name}", error.value)
         case e.InvalidArgs() if error.argument.isidentifier():
             return leaf(f"{prefix}:{error.argument}", error.value)
+        case e.DeliveryModeUnavailable():
+            return leaf("wse:SupportedDeliveryMode", error.supported)
+        case e.FilterDialectUnavailable():
+            return leaf("wse:SupportedDialect", error.supported)
         case e.MatchingRuleNotSupported():
             rules = " ".join(error.supported)
             return leaf("wsd:SupportedMatchingRules", rules, declarations(["wsd"]))

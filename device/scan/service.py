@@ -19,7 +19,6 @@ from device.scan.read import RequestedName
 from device.scan.validation import Verdict, resolve
 from device.soap.dispatch import Answer, Incoming, Route
 from device.soap.namespaces import WSCN
-from device.soap.xml import Element
 
 
 class Jobs(Protocol):
@@ -53,11 +52,16 @@ class Jobs(Protocol):
     def cancel(self, job_id: int | str, *, at_device: bool = False) -> None: ...
 
 
+StartedHere = Callable[[str | None, str | None], Callable[[Job], None] | None]
+
+
 class ScanService:
     """The eight operations of WS-Scan.
 
     Args:
         now: the wall clock, for ScannerCurrentTime.
+        started: holds a job against the scans that were started at the device: takes its
+            ScanIdentifier and DestinationToken, gives what wants to know the job.
         vendor_sections: (namespace, name) of a section of the vendor's own → its XML.
     """
 
@@ -69,20 +73,27 @@ class ScanService:
         configuration: ScannerConfiguration,
         default_ticket: ScanTicket,
         now: Callable[[], datetime],
+        started: StartedHere | None = None,
         vendor_sections: Mapping[tuple[str, str], str] | None = None,
     ) -> None:
         self._jobs = jobs
-        self._configuration = configuration
         self._now = now
+        self._started = started or _nothing_started
         self._vendor_sections = dict(vendor_sections or {})
-        default_ticket = _usable(default_ticket, configuration)
-        # These do not change while we run; writing them once makes the common answers cheap.
+        self._description = description
+        self._wished_ticket = default_ticket
+        self.reconfigure(configuration)
+
+    def reconfigure(self, configuration: ScannerConfiguration) -> None:
+        """Claim `configuration` from now on, with the default ticket that fits it."""
+        self.configuration = configuration
+        self.default_ticket = _usable(self._wished_ticket, configuration)
+        # These seldom change while we run; writing them once makes the common answers cheap.
         self._sections: Mapping[str, str] = {
-            "ScannerDescription": write_scanner.description(description),
+            "ScannerDescription": write_scanner.description(self._description),
             "ScannerConfiguration": write_scanner.configuration(configuration),
-            "DefaultScanTicket": write_ticket.ticket("DefaultScanTicket", default_ticket),
+            "DefaultScanTicket": write_ticket.ticket("DefaultScanTicket", self.default_ticket),
         }
-        self._default_ticket = default_ticket
 
     def routes(self) -> tuple[Route, ...]:
         """All operations, for the dispatcher."""
@@ -101,7 +112,9 @@ class ScanService:
         """Take a job into the queue (ws-scan section 7.1, its steps in order)."""
         body = operations.body_of(incoming)
         ticket = read.ticket_of(body)
-        self._check_identifier(body)
+        created = self._started(
+            read.text_of(body, "ScanIdentifier"), read.text_of(body, "DestinationToken")
+        )
         self._jobs.check_accepting()
         verdict = self._resolve(ticket)
         if verdict.error is not None:
@@ -109,17 +122,9 @@ class ScanService:
         job = self._jobs.create(
             ticket, verdict.parameters, verdict.images, overridden=bool(verdict.changed)
         )
+        if created is not None:
+            created(job)
         return operations.job_created(job)
-
-    @staticmethod
-    def _check_identifier(body: Element) -> None:
-        """No scan was started here, so no identifier is valid. One alone misses the other."""
-        identifier = read.text_of(body, "ScanIdentifier")
-        token = read.text_of(body, "DestinationToken")
-        if identifier and not token:
-            raise InvalidDestinationToken
-        if identifier or token:
-            raise InvalidScanIdentifier
 
     async def retrieve_image(self, incoming: Incoming) -> Answer:
         """Send the next image of a job (ws-scan section 7.2)."""
@@ -187,10 +192,18 @@ class ScanService:
         tray = self._jobs.tray
         return resolve(
             ticket,
-            self._configuration,
-            self._default_ticket,
+            self.configuration,
+            self.default_ticket,
             feeder_loaded=tray.virtual and not tray.feeder_empty,
         )
+
+
+def _nothing_started(identifier: str | None, token: str | None) -> None:
+    """No scan was started here, so no identifier is valid. One alone misses the other."""
+    if identifier and not token:
+        raise InvalidDestinationToken
+    if identifier or token:
+        raise InvalidScanIdentifier
 
 
 def _usable(default: ScanTicket, configuration: ScannerConfiguration) -> ScanTicket:

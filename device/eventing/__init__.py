@@ -1,0 +1,1 @@
+"""WS-Eventing. Not what a scanner is."""
