@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from device.imaging import bmp, jpeg, pdf, png, tiff
+from device.imaging import bmp, jpeg, pdf, png, tiff, xps
 from device.imaging.spec import SUPPORTED, ImageSpec
 from scanner_backends.base import RawPage
 from scanner_backends.errors import Inval
@@ -33,6 +33,7 @@ _ENCODERS: dict[str, Encoder] = {
 }
 _DOCUMENT_ENCODERS: dict[str, DocumentEncoder] = {
     "pdf-a": pdf.encode_document,
+    "xps": xps.encode_document,
     **{name: tiff.encode_document for name in SUPPORTED if name.startswith("tiff-")},
 }
 

@@ -72,6 +72,7 @@ SUPPORTED: dict[str, tuple[str, ...]] = {
     "jfif": ("Grayscale8", "RGB24"),
     "pdf-a": ("BlackAndWhite1", "Grayscale8", "RGB24"),
     "png": _GREYS_AND_RGB,
+    "xps": ("BlackAndWhite1", "Grayscale8", "RGB24"),
     **{
         f"tiff-{pages}-{kind}": colors
         for pages in ("single", "multi")

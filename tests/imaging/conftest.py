@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from random import Random
+from zipfile import ZipFile
 
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from PIL import Image
 from device.imaging.colour import SAMPLES
 from device.imaging.convert import fit
 from device.imaging.encoders import document_encoder_for, encoder_for
-from device.imaging.spec import ImageSpec
+from device.imaging.spec import SUPPORTED, ImageSpec
 from scanner_backends.base import MM_PER_INCH, Mode, RawPage, ScanRequest, Source
 
 RunTool = Callable[..., bytes]
@@ -67,7 +68,7 @@ def document(orders: list[tuple[RawPage, ImageSpec]]) -> bytes:
 
 def decoded(file: bytes, format: str) -> Image.Image:
     """The (first) image of a file, by Pillow or by what else reads it."""
-    read = {"pdf-a": pdf_images}.get(format)
+    read = {"pdf-a": pdf_images, "xps": xps_images}.get(format)
     if read is not None:
         file = read(file)[0]
     with Image.open(BytesIO(file)) as image:
@@ -78,6 +79,13 @@ def decoded(file: bytes, format: str) -> Image.Image:
 def pdf_images(file: bytes) -> list[bytes]:
     """The images in a PDF as poppler finds them: JPEG as they are, others as PNG."""
     return by_tool(["pdfimages", "-j", "-png", "{in}", "{out}/i"], file)
+
+
+def xps_images(file: bytes) -> list[bytes]:
+    """The images in an XPS package, in the order of their pages."""
+    with ZipFile(BytesIO(file)) as package:
+        images = [name for name in package.namelist() if name.endswith((".jpg", ".png"))]
+        return [package.read(name) for name in images]
 
 
 def by_tool(command: list[str], file: bytes) -> list[bytes]:
@@ -107,6 +115,15 @@ class Making:
     pdf_images = staticmethod(pdf_images)
     by_tool = staticmethod(by_tool)
     fitted = staticmethod(fitted)
+
+    @classmethod
+    def one_of_each(cls, format: str) -> list[tuple[RawPage, ImageSpec]]:
+        """A page of each colour, and one more: sizes and resolutions differ."""
+        orders = []
+        for number, color in enumerate((*SUPPORTED[format], "RGB24")):
+            page, _ = cls.natural(format, color, 100 + 20 * number, 90)
+            orders.append((page, spec_for(page, format, color, x_dpi=100 + number, y_dpi=200)))
+        return orders
 
     @staticmethod
     def natural(format: str, color: str, width: int, height: int) -> tuple[RawPage, bytes]:

@@ -17,10 +17,11 @@ MAGIC = {
     "exif": b"\xff\xd8\xff\xe1",
     "jfif": b"\xff\xd8\xff\xe0",
     "pdf-a": b"%PDF-1.4\n",
+    "xps": b"PK\x03\x04",
     "png": b"\x89PNG\r\n\x1a\n",
     **{name: b"II*\0" for name in SUPPORTED if name.startswith("tiff-")},
 }
-OF_PARTS = ("pdf-a",)  # they hold images; test_documents looks at their pages
+OF_PARTS = ("pdf-a", "xps")  # they hold images; test_documents looks at their pages
 EVERY = [(format, color) for format, colors in SUPPORTED.items() for color in colors]
 
 

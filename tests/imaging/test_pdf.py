@@ -1,4 +1,4 @@
-"""PDF/A files as other programs read them."""
+"""PDF/A as other programs read them."""
 
 import re
 import zlib
@@ -9,25 +9,14 @@ import pytest
 from PIL import Image, ImageCms
 
 from device.imaging import srgb
-from device.imaging.spec import SUPPORTED
 
 PDFAID = "{http://www.aiim.org/pdfa/ns/id/}"
-
-
-def pages_of(making, format: str, **more: object):
-    """One page of each colour, and one more: sizes and resolutions differ."""
-    orders = []
-    for number, color in enumerate((*SUPPORTED[format], "RGB24")):
-        page, _ = making.natural(format, color, 100 + 20 * number, 90)
-        spec = making.spec_for(page, format, color, x_dpi=100 + number, y_dpi=200, **more)
-        orders.append((page, spec))
-    return orders
 
 
 @pytest.fixture
 def pdf(making, tmp_path):
     path = tmp_path / "pages.pdf"
-    path.write_bytes(making.document(pages_of(making, "pdf-a")))
+    path.write_bytes(making.document(making.one_of_each("pdf-a")))
     return path
 
 
