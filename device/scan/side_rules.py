@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 from device.errors import InvalidArgs
@@ -53,16 +54,19 @@ class SideRules(Leaves):
         colour that must be honored.
         """
         default = value((self.default.front or SideWish()).color_processing)
-        found = [
-            self.listed(
-                "ColorProcessing",
-                wish.color_processing,
-                default,
-                self.configuration.side(source, back=bool(back)).colors,
-                "",
+        found = []
+        for back, wish in enumerate(sides):
+            allowed = list(self.configuration.side(source, back=bool(back)).colors)
+            usual = default if default in allowed else allowed[0]
+            found.append(
+                self.leaf(
+                    "ColorProcessing",
+                    wish.color_processing,
+                    usual,
+                    allowed.__contains__,
+                    functools.partial(nearest_color, allowed=allowed),
+                )
             )
-            for back, wish in enumerate(sides)
-        ]
         holding = self._format_for(source, format_, sides, found)
         for back, (wish, color) in enumerate(zip(sides, found, strict=True)):
             asked = wish.color_processing
