@@ -5,7 +5,7 @@ from __future__ import annotations
 from device.imaging.spec import ImageSpec
 from device.model.capabilities import ADF, ADF_DUPLEX, FILM, PLATEN
 from device.model.ticket import DocumentFinalParameters, ImageInformation
-from device.model.units import mil_to_mm
+from device.model.units import MM_PER_INCH, mil_to_mm
 from scanner_backends.base import Mode, ScanRequest, Source
 
 SOURCES = {
@@ -32,16 +32,18 @@ def scan_request(parameters: DocumentFinalParameters, *, back: bool = False) -> 
     """What to acquire for one side."""
     side = parameters.side(back=back)
     mode, depth = _MODES[side.color_processing.value]
+    x_dpi, y_dpi = side.resolution_width.value, side.resolution_height.value
     return ScanRequest(
         source=SOURCES[parameters.input_source.value],
         mode=mode,
         depth=depth,
-        x_dpi=side.resolution_width.value,
-        y_dpi=side.resolution_height.value,
+        x_dpi=x_dpi,
+        y_dpi=y_dpi,
         left_mm=mil_to_mm(side.region.x_offset.value),
         top_mm=mil_to_mm(side.region.y_offset.value),
-        width_mm=mil_to_mm(side.region.width.value),
-        height_mm=mil_to_mm(side.region.height.value),
+        # At least a pixel each way, as ImageInformation says.
+        width_mm=max(mil_to_mm(side.region.width.value), MM_PER_INCH / x_dpi),
+        height_mm=max(mil_to_mm(side.region.height.value), MM_PER_INCH / y_dpi),
         back=back,
     )
 

@@ -38,7 +38,7 @@ class Subscriber(Protocol):
 class Registration:
     """What a Subscribe for ScanAvailableEvent carries beside the words of WS-Eventing."""
 
-    prefixes = ("wscn",)
+    prefixes: tuple[str, ...] = ("wscn",)
 
     def __init__(self, destinations: Destinations) -> None:
         self._destinations = destinations

@@ -187,8 +187,10 @@ class _Resolver(SideRules):
                 fallback = ADF
             elif PLATEN in allowed:
                 fallback = PLATEN
-        if asked_auto:
-            return Final(fallback if fallback in allowed else allowed[0], override=True)
+        if wish is not None and asked_auto:
+            put = fallback if fallback in allowed else allowed[0]
+            self.repairs["input_source"] = replace(wish, value=put)
+            return Final(put, override=True)
         return self.listed("InputSource", wish, fallback, allowed, "input_source")
 
     def foreign(self) -> None:

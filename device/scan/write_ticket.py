@@ -75,7 +75,9 @@ def _parameters(value: DocumentParameters) -> str:
         inner = "".join(map(_plain, ("Contrast", "Brightness", "Sharpness"), settings))
         exposure = _bound("Exposure", settings, element("wscn:ExposureSettings", inner))
     scaling = (value.scaling_width, value.scaling_height)
-    sides = _side("MediaFront", value.front) + _side("MediaBack", value.back)
+    # The schema has no back without a front.
+    front = value.front or (SideWish() if value.back else None)
+    sides = _side("MediaFront", front) + _side("MediaBack", value.back)
     honored = ' wscn:MustHonor="true"' if value.sides_must_honor else ""
     return element(
         "wscn:DocumentParameters",
