@@ -12,7 +12,7 @@ import json
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Any, BinaryIO
 
 from device.imaging.spec import ImageSpec
@@ -35,6 +35,7 @@ class Kind(IntEnum):
     NONE = 3  # no page was there
     ERROR = 4  # JSON: error (a class of scanner_backends.errors), sentence
     DESCRIBED = 5  # JSON: a Description
+    NEXT = 6  # the document takes another page; if the last one could not begin, JSON as in ERROR
 
 
 class FrameError(Exception):
@@ -99,14 +100,14 @@ def read(stream: BinaryIO) -> Frame | None:
     return Frame(header.job, header.kind, payload)
 
 
-def error_frame(job: int, error: BackendError) -> Frame:
+def error_frame(job: int, error: BackendError, kind: Kind = Kind.ERROR) -> Frame:
     """An error on its way over the pipe."""
     told = {"error": type(error).__name__, "sentence": str(error)}
-    return Frame(job, Kind.ERROR, _dumps(told))
+    return Frame(job, kind, _dumps(told))
 
 
 def error_of(frame: Frame) -> BackendError:
-    """The error that an ERROR frame holds. A class we do not know becomes an IoError."""
+    """The error that a frame holds. A class we do not know becomes an IoError."""
     told = json_of(frame)
     return BY_NAME.get(str(told.get("error")), IoError)(str(told.get("sentence", "")))
 
@@ -163,6 +164,14 @@ def description_of(text: bytes) -> Description:
         raise FrameError(f"a description that is none: {error!r}") from None
 
 
+class Part(StrEnum):
+    """What a page is to the file that it goes into."""
+
+    WHOLE = "whole"  # all of it
+    FIRST = "first"  # the first of a document
+    NEXT = "next"  # a further one of the document under way
+
+
 @dataclass(frozen=True, slots=True)
 class PageOrder:
     """Scan one page for a job. `page` is None with real media."""
@@ -171,6 +180,14 @@ class PageOrder:
     page: int | None
     request: ScanRequest
     spec: ImageSpec
+    part: Part = Part.WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class FinishOrder:
+    """The document under way for a job is complete: it gets no further page."""
+
+    job: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +207,12 @@ class QuitOrder:
     """Release the source and leave."""
 
 
-Order = PageOrder | CancelOrder | DescribeOrder | QuitOrder
+Order = PageOrder | FinishOrder | CancelOrder | DescribeOrder | QuitOrder
 
-_ORDERS: dict[str, type[CancelOrder] | type[DescribeOrder] | type[QuitOrder]] = {
+_ORDERS: dict[
+    str, type[FinishOrder] | type[CancelOrder] | type[DescribeOrder] | type[QuitOrder]
+] = {
+    "finish": FinishOrder,
     "cancel": CancelOrder,
     "describe": DescribeOrder,
     "quit": QuitOrder,
@@ -219,7 +239,8 @@ def order_of(line: bytes) -> Order:
             request["source"] = Source(request["source"])
             request["mode"] = Mode(request["mode"])
             spec = ImageSpec(**told["spec"])
-            return PageOrder(int(told["job"]), told["page"], ScanRequest(**request), spec)
+            part = Part(told["part"])
+            return PageOrder(int(told["job"]), told["page"], ScanRequest(**request), spec, part)
         return _ORDERS[name](**told)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FrameError(f"{line!r} is no order: {error!r}") from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,11 +19,29 @@ from device.clock import Clock
 from device.imaging.spec import MEDIA_TYPES, ImageSpec
 from device.pages import frames
 from device.pages.child import Child, ChildDied
-from device.pages.frames import CancelOrder, DescribeOrder, Frame, Kind, PageOrder
+from device.pages.frames import (
+    CancelOrder,
+    DescribeOrder,
+    FinishOrder,
+    Frame,
+    Kind,
+    PageOrder,
+    Part,
+)
 from scanner_backends.base import Description, ScanRequest
-from scanner_backends.errors import Cancelled, IoError, NoDocs
+from scanner_backends.errors import BackendError, Cancelled, IoError, NoDocs
 
 log = logging.getLogger(__name__)
+
+Wish = tuple[int | None, ScanRequest, ImageSpec]
+"""A page, as `PageLine.page` takes it."""
+
+Following = Callable[[BackendError | None], Awaitable[Wish | None]]
+"""Gives the next page of a document, None if it is complete.
+
+Called when a page is done. When one could not begin, called with the reason: it may give that page
+again, or raise, which ends the image.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +108,17 @@ class PageLine:
                 raise
 
     async def page(
-        self, job_id: int, page: int | None, request: ScanRequest, spec: ImageSpec
+        self,
+        job_id: int,
+        page: int | None,
+        request: ScanRequest,
+        spec: ImageSpec,
+        following: Following | None = None,
     ) -> PageImage:
         """Scan one page. Returns when its first bytes are there.
+
+        With `following` the image is a document of that page and the ones that follow. It ends
+        with the last of them, or where real media have no further page.
 
         The image must be read to its end, closed, or cancelled, before another can begin.
 
@@ -105,8 +132,9 @@ class PageLine:
         except BaseException:
             self._turn.release()
             raise
-        image = self._image = PageImage(self, child, job_id, spec)
-        child.send(PageOrder(job_id, page, request, spec))
+        image = self._image = PageImage(self, child, job_id, spec, following)
+        part = Part.FIRST if following else Part.WHOLE
+        child.send(PageOrder(job_id, page, request, spec, part))
         try:
             await image._begin()
         except BaseException:
@@ -204,7 +232,14 @@ class PageImage:
     `width_px`, `height_px` and `bytes_sent` tell what the worker delivered, once it has ended well.
     """
 
-    def __init__(self, line: PageLine, child: Child, job_id: int, spec: ImageSpec) -> None:
+    def __init__(
+        self,
+        line: PageLine,
+        child: Child,
+        job_id: int,
+        spec: ImageSpec,
+        following: Following | None,
+    ) -> None:
         self.job_id = job_id
         self.media_type = MEDIA_TYPES[spec.format]
         self.width_px = 0
@@ -214,6 +249,9 @@ class PageImage:
         """Whether the worker holds nothing of this image any more."""
         self._line = line
         self._child = child
+        self._following = following
+        self._awaits_page = False
+        self._trouble: BackendError | None = None
         self._pieces: deque[bytes] = deque()
         self._error: Exception | None = None
         self._stopped = False
@@ -224,7 +262,7 @@ class PageImage:
 
     async def __anext__(self) -> bytes:
         while not self._pieces and not self.over and not self._stopped:
-            await self._advance()
+            await (self._order_next() if self._awaits_page else self._advance())
         if self._stopped:
             raise Cancelled("The scan was cancelled.")
         if self._pieces:
@@ -253,11 +291,23 @@ class PageImage:
     async def _begin(self) -> None:
         """Wait for the first bytes, or for the reason why there are none."""
         while not self._pieces and not self.over:
-            await self._advance()
+            await (self._order_next() if self._awaits_page else self._advance())
         if self._stopped:
             raise Cancelled("The scan was cancelled.")
         if self._error is not None and not self._pieces:
             raise self._error
+
+    async def _order_next(self) -> None:
+        """Order what the document goes on with. The worker holds still until then."""
+        assert self._following is not None
+        wish = await self._following(self._trouble)
+        if self._stopped or self.over:
+            return
+        self._awaits_page = False
+        if wish is None:
+            self._child.send(FinishOrder(self.job_id))
+        else:
+            self._child.send(PageOrder(self.job_id, *wish, Part.NEXT))
 
     async def _advance(self) -> None:
         """Take one frame from the pipe. Any task may: frames are read one at a time."""
@@ -275,6 +325,10 @@ class PageImage:
         if frame.kind is Kind.DATA:
             if not self._stopped:
                 self._pieces.append(frame.payload)
+            return
+        if frame.kind is Kind.NEXT and self._following is not None:
+            self._trouble = frames.error_of(frame) if frame.payload else None
+            self._awaits_page = True
             return
         if frame.kind is Kind.END:
             told = frames.json_of(frame)

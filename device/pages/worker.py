@@ -17,17 +17,27 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from device.imaging.convert import fit
-from device.imaging.encoders import encoder_for
+from device.imaging.encoders import document_encoder_for
+from device.imaging.spec import ImageSpec
 from device.pages import frames
-from device.pages.frames import CancelOrder, DescribeOrder, Frame, Kind, PageOrder, QuitOrder
-from scanner_backends.base import Backend
+from device.pages.frames import (
+    CancelOrder,
+    DescribeOrder,
+    FinishOrder,
+    Frame,
+    Kind,
+    PageOrder,
+    Part,
+    QuitOrder,
+)
+from scanner_backends.base import Backend, RawPage
 from scanner_backends.errors import BackendError, Cancelled, IoError, NoDocs, NoMem
 from scanner_backends.registry import open_backend
 
@@ -47,6 +57,8 @@ class Task:
 
     order: PageOrder | DescribeOrder | QuitOrder
     cancelled: threading.Event = field(default_factory=threading.Event)
+    following: queue.SimpleQueue[PageOrder | None] = field(default_factory=queue.SimpleQueue)
+    """Of a document: the orders of its further pages. None ends it, or wakes it when cancelled."""
 
 
 class Worker:
@@ -77,7 +89,7 @@ class Worker:
                 break
             if isinstance(task.order, DescribeOrder):
                 self._guarded(0, self._describe)
-            else:
+            elif isinstance(task.order, PageOrder):
                 self._page(task, task.order)
         if self._backend:
             self._backend.close()
@@ -91,6 +103,12 @@ class Worker:
                 continue
             if isinstance(order, CancelOrder):
                 self._cancel(order.job)
+                continue
+            if isinstance(order, FinishOrder):
+                self._follow(order.job, None)
+                continue
+            if isinstance(order, PageOrder) and order.part is Part.NEXT:
+                self._follow(order.job, order)
                 continue
             task = Task(order)
             if isinstance(order, PageOrder):
@@ -107,8 +125,16 @@ class Worker:
             for task in self._pages:
                 if isinstance(task.order, PageOrder) and job in (None, task.order.job):
                     task.cancelled.set()
+                    task.following.put(None)
                     if task is self._scanning and self._backend:
                         self._backend.cancel()
+
+    def _follow(self, job: int, order: PageOrder | None) -> None:
+        """Hand an order on to the document that waits for it; it may have ended meanwhile."""
+        with self._lock:
+            for task in self._pages:
+                if isinstance(task.order, PageOrder) and task.order.job == job:
+                    task.following.put(order)
 
     def _page(self, task: Task, order: PageOrder) -> None:
         self._guarded(order.job, lambda: self._scan(task, order))
@@ -138,21 +164,55 @@ class Worker:
             self._send(frame)
 
     def _scan(self, task: Task, order: PageOrder) -> None:
-        encode = encoder_for(order.spec.format)
+        encode = document_encoder_for(order.spec.format)
         backend = self._open()
         with self._lock:
             self._scanning = task
-        self._check(task)
-        page = fit(
-            backend.scan(order.request, order.page), order.request, order.spec, self._spool_dir
-        )
-        sent = 0
-        for piece in encode(page, order.spec, self._spool_dir):
+        width_px = height_px = sent = 0
+
+        def pages() -> Iterator[tuple[RawPage, ImageSpec]]:
+            nonlocal width_px, height_px
+            for page, spec in self._fitted(task, order, backend):
+                width_px, height_px = page.width_px, page.height_px
+                yield page, spec
+
+        for piece in encode(pages(), self._spool_dir):
             self._check(task)
             self._send(Frame(order.job, Kind.DATA, piece))
             sent += len(piece)
-        told = {"width_px": page.width_px, "height_px": page.height_px, "bytes_sent": sent}
+        told = {"width_px": width_px, "height_px": height_px, "bytes_sent": sent}
         self._send(frames.json_frame(order.job, Kind.END, told))
+
+    def _fitted(
+        self, task: Task, first: PageOrder, backend: Backend
+    ) -> Iterator[tuple[RawPage, ImageSpec]]:
+        """The page ordered, and of a document those that follow, each as it shall be encoded.
+
+        A further page that cannot begin does not break the document: whoever ordered it decides,
+        and may order it again. Where none is found, the document is complete.
+        """
+        order: PageOrder | None = first
+        while order is not None:
+            self._check(task)
+            trouble = None
+            try:
+                page = backend.scan(order.request, order.page)
+            except BackendError as error:
+                if order is first or isinstance(error, Cancelled):
+                    raise
+                if isinstance(error, NoDocs):
+                    return
+                trouble = error
+            else:
+                yield fit(page, order.request, order.spec, self._spool_dir), order.spec
+            if first.part is Part.WHOLE:
+                return
+            if trouble is None:
+                self._send(Frame(first.job, Kind.NEXT))
+            else:
+                self._send(frames.error_frame(first.job, trouble, Kind.NEXT))
+            order = task.following.get()
+        self._check(task)
 
     def _open(self) -> Backend:
         if self._backend is None:

@@ -21,6 +21,7 @@ class ScriptedBackend:
             raise SourceError("This source is never there.")
         self.script = argument
         self.cancelled = threading.Event()
+        self.scans = 0
 
     def describe(self):
         if self.script == "hang":
@@ -35,11 +36,21 @@ class ScriptedBackend:
 
     def scan(self, request, page):
         self.cancelled.clear()
+        self.scans += 1
+        if self.script == "two sheets" and self.scans % 3 == 0:
+            raise NoDocs("The feeder is empty.")
+        if self.script == "jam between" and self.scans == 2:
+            raise Jammed("A sheet is stuck.")
         if self.script == "empty":
             raise NoDocs("The feeder is empty.")
         if self.script == "jam at once":
             raise Jammed("A sheet is stuck.")
-        return RawPage(100, 256, Mode.GRAY, 8, self.bands())
+        later = self.script == "jam in the second" and self.scans == 2
+        return RawPage(100, 256, Mode.GRAY, 8, self.jammed() if later else self.bands())
+
+    def jammed(self):
+        yield bytes(6400)
+        self.jam()
 
     def bands(self):
         if self.script == "wait":

@@ -47,7 +47,15 @@ SPECS = st.builds(
 )
 JOBS = st.integers(1, 2**31 - 1)
 ORDERS = st.one_of(
-    st.builds(frames.PageOrder, JOBS, st.none() | st.integers(0, 99), REQUESTS, SPECS),
+    st.builds(
+        frames.PageOrder,
+        JOBS,
+        st.none() | st.integers(0, 99),
+        REQUESTS,
+        SPECS,
+        st.sampled_from(frames.Part),
+    ),
+    st.builds(frames.FinishOrder, JOBS),
     st.builds(frames.CancelOrder, JOBS),
     st.just(frames.DescribeOrder()),
     st.just(frames.QuitOrder()),

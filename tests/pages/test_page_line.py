@@ -35,13 +35,15 @@ def exists(pid: int) -> bool:
 @pytest.mark.parametrize("format", SUPPORTED)
 async def test_a_page_arrives_in_every_format(line, order, format):
     chart = await line("chart")
-    image = await chart.page(1, 0, *order(format, "Grayscale8", size=(333, 222)))
+    image = await chart.page(1, 0, *order(format, SUPPORTED[format][0], size=(333, 222)))
     assert image.media_type == MEDIA_TYPES[format]
     file = await whole(image)
-    with Image.open(BytesIO(file)) as decoded:
-        assert decoded.size == (image.width_px, image.height_px) == (333, 222)
-        decoded.load()
+    assert (image.width_px, image.height_px) == (333, 222)
     assert image.bytes_sent == len(file)
+    if format not in ("pdf-a", "xps", "jbig"):  # Pillow does not read them
+        with Image.open(BytesIO(file)) as decoded:
+            assert decoded.size == (333, 222)
+            decoded.load()
 
 
 async def test_the_source_describes_itself_at_the_start(line):

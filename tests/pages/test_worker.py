@@ -14,7 +14,16 @@ from support.wait import wait_until
 
 from device.pages import frames
 from device.pages.child import _environment
-from device.pages.frames import CancelOrder, DescribeOrder, Frame, Kind, PageOrder, QuitOrder
+from device.pages.frames import (
+    CancelOrder,
+    DescribeOrder,
+    FinishOrder,
+    Frame,
+    Kind,
+    PageOrder,
+    Part,
+    QuitOrder,
+)
 
 pytestmark = pytest.mark.usefixtures("scripted")
 
@@ -245,3 +254,30 @@ def alive(status: Path) -> bool:
         return "State:\tZ" not in status.read_text()
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_a_document_waits_for_each_further_page_and_for_its_end(start, order):
+    worker = start("scripted:pages")
+    wanted = order("tiff-multi-uncompressed")
+    worker.send(PageOrder(4, 0, *wanted, Part.FIRST))
+    *data, stop = worker.read_page()
+    assert {frame.kind for frame in data} == {Kind.DATA}
+    assert stop == Frame(4, Kind.NEXT)
+    worker.send(PageOrder(4, 1, *wanted, Part.NEXT))
+    assert worker.read_page()[-1] == Frame(4, Kind.NEXT)
+    worker.send(FinishOrder(4))
+    assert worker.read_page()[-1].kind is Kind.END
+
+
+def test_orders_for_a_document_that_has_ended_are_passed_over(start, order):
+    worker = start("scripted:pages")
+    worker.send(PageOrder(4, 0, *order(), Part.NEXT), FinishOrder(4), PageOrder(5, 0, *order()))
+    assert worker.read_page()[-1].job == 5
+    assert worker.end() == ""
+
+
+def test_the_worker_leaves_when_its_orders_end_while_a_document_waits(start, order):
+    worker = start("scripted:pages")
+    worker.send(PageOrder(4, 0, *order("tiff-multi-uncompressed"), Part.FIRST))
+    assert worker.read_page()[-1].kind is Kind.NEXT
+    worker.end()
