@@ -11,6 +11,7 @@ import socket
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from ipaddress import ip_address
 
 from device import profile
 from device.clock import Clock
@@ -18,12 +19,14 @@ from device.config import DEFAULT_PORT, SECOND_PORT, Config
 from device.discovery import directed
 from device.discovery.endpoint import DiscoveryEndpoint
 from device.discovery.interfaces import check_names
+from device.discovery.links import BOTH, family_of
 from device.discovery.messages import Announcement
 from device.discovery.responder import Responder
 from device.discovery.state import DiscoveryState
 from device.dpws import service as dpws
 from device.dpws.metadata import DeviceMetadata, scan_service, write_metadata
 from device.errors import ConfigError
+from device.eventing.subscriptions import Limits as SubscriptionLimits
 from device.http.addresses import host_of, interfaces_with
 from device.http.server import HttpServer, open_sockets
 from device.http.soap_endpoint import SoapEndpoint
@@ -33,6 +36,7 @@ from device.jobs.ports import Limits
 from device.jobs.tray import Tray
 from device.model.capabilities import LocalText, ScannerConfiguration
 from device.model.changes import Change, ConditionRaised, JobEnded
+from device.notifications import Notifications, Rules
 from device.pages.supervisor import PageLine
 from device.profile import Profile
 from device.scan.service import ScanService
@@ -106,6 +110,7 @@ class _Device:
             self._http = HttpServer(endpoint.handle, sockets, self._page)
             await self._http.start()
             self._tasks.append(group.create_task(self._engine.run()))
+            self._tasks.append(group.create_task(self._notifications.run()))
             if self._discovery is not None:
                 await self._discovery.start()
                 self._tasks.append(group.create_task(self._discovery.run()))
@@ -118,13 +123,15 @@ class _Device:
         return f"http://{self._public_host()}:{self._http.port}{self._path}"
 
     async def stop(self) -> None:
-        """Say Bye, end the jobs in order, close."""
+        """Say Bye, end the jobs in order, then the subscriptions, close."""
         async with asyncio.TaskGroup() as group:
             if self._discovery is not None:
                 group.create_task(self._discovery.stop())
             group.create_task(self._engine.close(JOBS_END_S))
         self._endpoint.closing = True
-        await self._http.stop()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._notifications.close())
+            group.create_task(self._http.stop())
         await self._pages.close()
         for task in self._tasks:
             task.cancel()
@@ -152,6 +159,15 @@ class _Device:
             log.error("the source could not be read again: %s", error)
             return
         _tell(description)
+        self._reconfigure(description)
+
+    def _reconfigure(self, description: Description) -> None:
+        """Claim what the source has now, and tell if that is something else than before."""
+        before, ticket = self._scan.configuration, self._scan.default_ticket
+        self._scan.reconfigure(_possible(self._profile.configuration, description))
+        after, new_ticket = self._scan.configuration, self._scan.default_ticket
+        if after != before:
+            self._notifications.reconfigured(after, None if new_ticket == ticket else new_ticket)
 
     def _feeder_idle(self) -> bool:
         return self._engine.tray.feeder_empty and not self._engine.active()
@@ -165,6 +181,7 @@ class _Device:
     def _build(self, description: Description, host: str, port: int) -> SoapEndpoint:
         """Introduce the parts to each other."""
         config, shape = self._config, self._profile
+        self._notifications = Notifications(SCAN_PATH, clock=self._clock, rules=_rules(config))
         self._engine = Engine(
             self._pages,
             Tray(description),
@@ -174,16 +191,21 @@ class _Device:
             publish=self._heard,
             limits=Limits(config.waiting_jobs, config.history),
         )
-        scan = ScanService(
+        button = self._notifications.make_button(
+            self._engine, lambda: self._scan.configuration.sources
+        )
+        self._scan = ScanService(
             self._engine,
             description=shape.description,
             configuration=_possible(shape.configuration, description),
             default_ticket=shape.default_ticket,
             now=self._clock.now,
+            started=button.check,
         )
         metadata = _metadata(shape, self.state.uuid)
         dispatcher = Dispatcher()
-        dispatcher.add(*dpws.routes(metadata), *scan.routes())
+        dispatcher.add(*dpws.routes(metadata), *self._scan.routes())
+        dispatcher.add(*self._notifications.routes())
         responder = self._build_discovery(metadata, host, port)
         dispatcher.add(*directed.routes(responder))
         self._endpoint = SoapEndpoint(
@@ -215,18 +237,25 @@ class _Device:
             ),
             instance_id=state.instance_id,
             random=random.Random(),
-            advertise=config.advertise or None,
+            # Of the addresses of its interface, only the one that is listened on is told.
+            advertise=config.advertise or (host if config.host else None),
         )
-        names = config.interfaces or (interfaces_with(host) if config.host else None)
         self._discovery = (
-            DiscoveryEndpoint(responder, clock=self._clock, interfaces=names, state=state)
+            DiscoveryEndpoint(
+                responder,
+                clock=self._clock,
+                interfaces=config.interfaces or (interfaces_with(host) if config.host else None),
+                families=(family_of(ip_address(host)),) if config.host else BOTH,
+                state=state,
+            )
             if config.discovery
             else None
         )
         return responder
 
     def _heard(self, change: Change) -> None:
-        """Changes go to whoever watches; so far, that is the feeder's reload."""
+        """Changes go to whoever watches: subscribers, and the feeder's reload."""
+        self._notifications.heard(change)
         if isinstance(change, ConditionRaised | JobEnded):
             self._feeder_news.set()
 
@@ -265,6 +294,18 @@ async def _either(*events: asyncio.Event) -> None:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
+
+
+def _rules(config: Config) -> Rules:
+    return Rules(
+        SubscriptionLimits(
+            config.max_subscriptions,
+            config.max_subscriptions_per_client,
+            config.max_subscription_time_s,
+        ),
+        networks=config.event_networks,
+        identifier_once=config.scan_identifier_once,
+    )
 
 
 def _personal(shape: Profile, config: Config) -> Profile:

@@ -19,6 +19,7 @@ from device.settings import Table, read_toml
 DEFAULT_PORT = 5357
 SECOND_PORT = 8357
 """Taken when another program has the first one and no port was asked for."""
+PANEL_PORT = 8358
 ENVIRONMENT = "WSD_SCANNER_"
 MAX_NAME = 256
 
@@ -72,14 +73,53 @@ SETTINGS = (
         "(default: 10 with the chart, else 0; SIGHUP reloads at once)",
         "SECONDS",
     ),
+    Setting("max_subscriptions", "integer", "event subscriptions in all (default: 100)", "N"),
+    Setting(
+        "max_subscriptions_per_client",
+        "integer",
+        "event subscriptions of one client (default: 20)",
+        "N",
+    ),
+    Setting(
+        "max_subscription_time",
+        "number",
+        "longest that a subscription lasts without being renewed (default: 86400)",
+        "SECONDS",
+    ),
+    Setting(
+        "event_network",
+        "texts",
+        "events may also go to these addresses, not only to the subscriber's own; "
+        "'link' is every address on its link; may be repeated",
+        "NETWORK",
+    ),
+    Setting(
+        "scan_identifier_once",
+        "boolean",
+        "a press of the scan button is good for one job only, not for a job for each sheet "
+        "(default: no)",
+    ),
+    Setting("panel", "boolean", "serve the front panel (default: yes)"),
+    Setting(
+        "panel_port",
+        "integer",
+        f"TCP port of the front panel, 0 for a free one (default: {PANEL_PORT})",
+        "PORT",
+    ),
+    Setting(
+        "panel_token",
+        "text",
+        "what the front panel asks for; without it, it listens on 127.0.0.1 only",
+        "TOKEN",
+    ),
     Setting("log_format", "text", "how the log is written (default: text)", "text|json"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that `run` needs to know. An empty `host` is every address; a `port` of None is
-    the default with its substitute."""
+    """Everything that `run` needs to know. An empty `host` is every address; a `port` or
+    `panel_port` of None is the default with its substitute."""
 
     source: str = "chart"
     profile: str = "generic"
@@ -95,6 +135,14 @@ class Config:
     waiting_jobs: int = 8
     history: int = 100
     reload_feeder_s: float | None = None
+    max_subscriptions: int = 100
+    max_subscriptions_per_client: int = 20
+    max_subscription_time_s: float = 86_400.0
+    event_networks: tuple[str, ...] = ()
+    scan_identifier_once: bool = False
+    panel: bool = True
+    panel_port: int | None = None
+    panel_token: str = ""
     log_format: str = "text"
 
 
@@ -118,7 +166,7 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
         name=merged.text("name", "", limit=MAX_NAME),
         location=merged.text("location", "", limit=MAX_NAME),
         host=merged.text("host", ""),
-        port=merged.port(),
+        port=merged.port("port"),
         interfaces=merged.texts("interface"),
         advertise=merged.text("advertise", ""),
         discovery=merged.boolean("discovery", True),
@@ -127,6 +175,18 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
         waiting_jobs=merged.integer("waiting_jobs", 8, low=0, high=1000),
         history=merged.integer("history", 100, low=0, high=100_000),
         reload_feeder_s=merged.reload_feeder(),
+        max_subscriptions=merged.integer("max_subscriptions", 100, low=0, high=100_000),
+        max_subscriptions_per_client=merged.integer(
+            "max_subscriptions_per_client", 20, low=0, high=100_000
+        ),
+        max_subscription_time_s=merged.number(
+            "max_subscription_time", 86_400.0, low=60, high=31_536_000
+        ),
+        event_networks=merged.texts("event_network"),
+        scan_identifier_once=merged.boolean("scan_identifier_once", False),
+        panel=merged.boolean("panel", True),
+        panel_port=merged.port("panel_port"),
+        panel_token=merged.text("panel_token", ""),
         log_format=merged.choice("log_format", ("text", "json"), "text"),
     )
 
@@ -233,9 +293,12 @@ class _Merged:
     def choice(self, key: str, known: tuple[str, ...], default: str) -> str:
         return self._table(key).choice(key, known, default)
 
-    def port(self) -> int | None:
-        table = self._table("port")
-        return table.integer("port", low=0, high=65_535) if "port" in table else None
+    def number(self, key: str, default: float, *, low: float, high: float) -> float:
+        return self._table(key).number(key, default, low=low, high=high)
+
+    def port(self, key: str) -> int | None:
+        table = self._table(key)
+        return table.integer(key, low=0, high=65_535) if key in table else None
 
     def reload_feeder(self) -> float | None:
         table = self._table("reload_feeder")
@@ -255,12 +318,14 @@ class _Merged:
 
     def check(self) -> None:
         for setting in SETTINGS:
-            if setting.name == "port":
-                self.port()
+            if setting.name in ("port", "panel_port"):
+                self.port(setting.name)
             elif setting.name == "reload_feeder":
                 self.reload_feeder()
             elif setting.name == "uuid":
                 self.uuid()
+            elif setting.name == "max_subscription_time":
+                self.number(setting.name, 60, low=60, high=31_536_000)
             elif setting.kind == "integer":
                 self.integer(setting.name, 0, low=0, high=100_000)
             elif setting.kind == "boolean":

@@ -1,0 +1,117 @@
+"""What the device tells others by itself, put together. No decisions of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from device.clock import Clock
+from device.eventing.addresses import AddressPolicy
+from device.eventing.delivery import Delivery, Event, Outcome
+from device.eventing.sender import Sender
+from device.eventing.service import EventingService
+from device.eventing.subscriptions import Limits, Patience, Subscriptions
+from device.model.capabilities import ScannerConfiguration
+from device.model.changes import Change
+from device.model.ticket import ScanTicket
+from device.scan import events
+from device.scan.button import Button, Engine
+from device.scan.destinations import Destinations
+from device.scan.events import ScanEvent, ScanEvents
+from device.scan.registration import Registration
+from device.soap.dispatch import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What may be set. `networks` are those of `AddressPolicy`."""
+
+    limits: Limits = field(default_factory=Limits)
+    patience: Patience = field(default_factory=Patience)
+    networks: tuple[str, ...] = ()
+    identifier_once: bool = False
+
+
+class Notifications:
+    """Subscriptions, their deliveries, and scans started at the device.
+
+    Args:
+        path: where the subscription manager lives.
+        report: told how each event fared.
+
+    Raises:
+        ConfigError: a network in the rules is none.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        clock: Clock,
+        rules: Rules | None = None,
+        report: Callable[[Outcome], None] = lambda outcome: None,
+        sender: Sender | None = None,
+    ) -> None:
+        rules = rules or Rules()
+        self._clock = clock
+        self._button: Button | None = None
+        self.table = Subscriptions(rules.limits, rules.patience)
+        self.destinations = Destinations(lambda: str(uuid.uuid4()), once=rules.identifier_once)
+        self.delivery = Delivery(
+            self.table,
+            clock=clock,
+            given_up=lambda identifier: self.service.given_up(identifier),
+            lapsed=lambda: self.service.tick(),
+            report=report,
+            sender=sender,
+        )
+        self.service = EventingService(
+            self.table,
+            self.delivery,
+            offered=events.ACTIONS,
+            path=path,
+            policy=AddressPolicy(rules.networks),
+            clock=clock,
+            extension=Registration(self.destinations),
+        )
+        self._events = ScanEvents(lambda event: self.delivery.publish(_addressed(event)))
+
+    def make_button(self, engine: Engine, sources: Callable[[], tuple[str, ...]]) -> Button:
+        """The scan button of the scanner that `engine` runs."""
+        self._button = Button(
+            self.destinations, engine, clock=self._clock, sources=sources, post=self._post
+        )
+        return self._button
+
+    def routes(self) -> tuple[Route, ...]:
+        """The operations of the subscription manager, for the dispatcher."""
+        return self.service.routes()
+
+    def heard(self, change: Change) -> None:
+        """Something has happened in the engine."""
+        self._events.heard(change)
+        if self._button is not None:
+            self._button.heard(change)
+
+    def reconfigured(
+        self, configuration: ScannerConfiguration, default_ticket: ScanTicket | None
+    ) -> None:
+        """The scanner claims something else; the ticket is None where it is as it was."""
+        event = events.elements_changed(configuration=configuration, default_ticket=default_ticket)
+        self.delivery.publish(_addressed(event))
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        await self.delivery.run()
+
+    async def close(self) -> None:
+        """End all subscriptions."""
+        await self.delivery.close()
+
+    def _post(self, identifier: str, event: ScanEvent, told: Callable[[bool], None]) -> bool:
+        return self.delivery.post(identifier, _addressed(event, told))
+
+
+def _addressed(event: ScanEvent, told: Callable[[bool], None] | None = None) -> Event:
+    return Event(event.action, event.body, events.PREFIXES, told)
