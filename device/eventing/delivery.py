@@ -255,10 +255,13 @@ class Delivery:
             self.end(subscription, EndStatus.DELIVERY_FAILURE, "Events could not be delivered.")
 
     async def _part_from(self, subscription: Subscription) -> None:
+        if subscription.failures:
+            return
         line = self._lines.get(subscription.identifier)
         if line is not None and line.task is not None:
             await asyncio.wait({line.task})
-        if not subscription.failures:
+        still = self._table.find(subscription.identifier, self._clock.monotonic())
+        if still is not None and not still.failures:
             await self._say_end(subscription, EndStatus.SHUTTING_DOWN, "The scanner is going down.")
 
     async def _say_end(self, subscription: Subscription, why: EndStatus, reason: str) -> None:

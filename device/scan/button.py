@@ -125,7 +125,8 @@ class Button:
 
     def _usual_source(self) -> str:
         sources = self._sources()
-        if self._engine.tray.feeder and ADF in sources:
+        tray = self._engine.tray
+        if tray.virtual and not tray.feeder_empty and ADF in sources:
             return ADF
         return PLATEN if PLATEN in sources else sources[0]
 

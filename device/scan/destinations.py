@@ -241,7 +241,8 @@ class Destinations:
             return False
         if not press.jobs or press.stack is None:
             return True
-        return any(sheet is page for sheet in feeder for page in press.stack)
+        fronts = (sheet for sheet in feeder if not sheet.back)
+        return any(sheet is page for sheet in fronts for page in press.stack)
 
     def _is_orphan(self, press: Press) -> bool:
         return all(one.same != press.destination.same for one in self._entries.values())
