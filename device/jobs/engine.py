@@ -17,15 +17,16 @@ from device.errors import (
     OperationFailed,
     TemporaryError,
 )
+from device.jobs.document import DocumentPages
 from device.jobs.history import HistoryStore
 from device.jobs.machine import RETRIEVE_TIMEOUT_S, Job, JobInput
-from device.jobs.ports import Image, Limits, Pages
+from device.jobs.ports import Following, Image, Limits, Pages
 from device.jobs.queue import JobQueue, check_has_images
 from device.jobs.request import image_spec, scan_request
 from device.jobs.scanner import Scanner
 from device.jobs.transfer import ImageTransfer
 from device.jobs.tray import Tray
-from device.model.capabilities import ADF, ADF_DUPLEX
+from device.model.capabilities import ADF, ADF_DUPLEX, MULTI_PAGE_FORMATS
 from device.model.changes import Change, ConditionCleared, ConditionRaised, StatusChanged
 from device.model.job import JobRecord, JobState, JobStateReason
 from device.model.status import Component, ConditionName, ScannerStatus, Severity
@@ -309,6 +310,14 @@ class Engine:
         self.raise_condition(condition, Component.ADF if is_feeder(source) else Component.PLATEN)
         return True
 
+    def take(self, source: str, *, back: bool) -> TrayPage | None:
+        """The next page of the source; None with real media, or when none is left."""
+        if not is_feeder(source):
+            return self.tray.take_platen()
+        page = self.tray.take_feeder(duplex=source == ADF_DUPLEX, back=back)
+        self._tray_changed()
+        return page
+
     def put_back(self, source: str, page: TrayPage | None) -> None:
         """A page that nobody got: it lies in the feeder, or on the platen, again."""
         if page is None:
@@ -365,12 +374,15 @@ class Engine:
         """Scan the next page, waiting out what a person can mend."""
         source = job.parameters.input_source.value
         back = source == ADF_DUPLEX and job.images_sent % 2 == 1
-        page = self._take(source, back=back)
+        page = self.take(source, back=back)
         if page is None and self.tray.virtual:
             self.queue.give(job.job_id, JobInput.NO_MORE_IMAGES)
             raise NoImagesAvailable
+        multi = is_feeder(source) and job.parameters.format.value in MULTI_PAGE_FORMATS
+        document = DocumentPages(self, job, page) if multi else None
         try:
-            image = await self._scan(job, None if page is None else page.number, back=back)
+            number = None if page is None else page.number
+            image = await self._scan(job, number, back=back, following=document)
         except Cancelled:
             self.put_back(source, page)
             check_has_images(self.queue.find(job.job_id))
@@ -383,14 +395,16 @@ class Engine:
             await image.aclose()
             self.put_back(source, page)
             check_has_images(self.queue.find(job.job_id))
-        return ImageTransfer(self, job.job_id, image, document_name, source, page)
+        return ImageTransfer(self, job.job_id, image, document_name, source, page, document)
 
-    async def _scan(self, job: Job, number: int | None, *, back: bool) -> Image:
+    async def _scan(
+        self, job: Job, number: int | None, *, back: bool, following: Following | None
+    ) -> Image:
         request = scan_request(job.parameters, back=back)
         spec = image_spec(job.parameters, job.images, back=back)
         while True:
             try:
-                return await self.pages.page(job.job_id, number, request, spec)
+                return await self.pages.page(job.job_id, number, request, spec, following)
             except NoDocs:
                 self.queue.give_if_active(job.job_id, JobInput.NO_MORE_IMAGES)
                 raise NoImagesAvailable from None
@@ -408,13 +422,6 @@ class Engine:
                     self.queue.give_if_active(job.job_id, given)
                     raise OperationFailed("The scanner could not scan the page.") from error
                 await self._turn(job.job_id)
-
-    def _take(self, source: str, *, back: bool) -> TrayPage | None:
-        if not is_feeder(source):
-            return self.tray.take_platen()
-        page = self.tray.take_feeder(duplex=source == ADF_DUPLEX, back=back)
-        self._tray_changed()
-        return page
 
     def _spawn_stop(self, job_id: int) -> None:
         assert self._group is not None, "the engine is not running"

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from device.imaging.spec import ImageSpec
 from scanner_backends.base import Description, ScanRequest
+from scanner_backends.errors import BackendError
+
+Following = Callable[
+    [BackendError | None], Awaitable[tuple[int | None, ScanRequest, ImageSpec] | None]
+]
+"""Gives the next page of a document as `Pages.page` takes it, None if it is complete. It is told
+why a page could not begin, and may give it again."""
 
 
 class Image(Protocol):
@@ -24,7 +31,12 @@ class Pages(Protocol):
     """The page line, as far as the engine uses it."""
 
     async def page(
-        self, job_id: int, page: int | None, request: ScanRequest, spec: ImageSpec
+        self,
+        job_id: int,
+        page: int | None,
+        request: ScanRequest,
+        spec: ImageSpec,
+        following: Following | None = None,
     ) -> Image: ...
 
     async def cancel(self, job_id: int) -> None: ...

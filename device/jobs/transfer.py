@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from device.jobs.document import DocumentPages
 from device.jobs.machine import JobInput
 from device.jobs.ports import Image
 from device.jobs.queue import JobQueue
@@ -37,6 +38,7 @@ class ImageTransfer:
         document_name: str,
         source: str,
         page: TrayPage | None,
+        document: DocumentPages | None = None,
     ) -> None:
         self.media_type = image.media_type
         self._engine = engine
@@ -45,7 +47,8 @@ class ImageTransfer:
         self._image = image
         self._document_name = document_name
         self._source = source
-        self._page = page
+        self._pages = [page] if document is None else document.taken
+        self._document = document
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The image's bytes; they rest while the scanner is stopped.
@@ -62,6 +65,8 @@ class ImageTransfer:
             raise
         except BackendError as error:
             log.error("job %d: %s", self._job_id, error)
+            if self._document is not None:
+                self._document.count()
             self._queue.give_if_active(self._job_id, JobInput.TRANSFER_BROKEN)
             self._engine.raise_condition_of(self._source, error)
             raise
@@ -70,11 +75,12 @@ class ImageTransfer:
     async def finished(self, *, delivered: bool) -> None:
         """Tell the engine whether the client took every byte.
 
-        An image that it did not take ends the job, and its page lies in the feeder again.
+        An image that it did not take ends the job, and its pages lie in the feeder again.
         """
         await self._image.aclose()
         if not delivered:
-            self._engine.put_back(self._source, self._page)
+            for page in reversed(self._pages):
+                self._engine.put_back(self._source, page)
             self._queue.give_if_active(self._job_id, JobInput.TRANSFER_BROKEN)
             return
         if not self._queue.is_active(self._job_id):

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from device.imaging.spec import MEDIA_TYPES, ImageSpec
+from device.jobs.ports import Following
 from scanner_backends.base import Description, ScanRequest, TrayPage
-from scanner_backends.errors import Cancelled
+from scanner_backends.errors import BackendError, Cancelled, NoDocs
 
 
 @dataclass
@@ -37,6 +38,9 @@ class Asked:
     page: int | None
     request: ScanRequest
     spec: ImageSpec
+
+
+NextAct = Callable[[BackendError | None], Awaitable[Act | None]]
 
 
 class ScriptedPages:
@@ -69,18 +73,32 @@ class ScriptedPages:
         return Description("scripted", self.virtual, glass, tuple(sides))
 
     async def page(
-        self, job_id: int, page: int | None, request: ScanRequest, spec: ImageSpec
+        self,
+        job_id: int,
+        page: int | None,
+        request: ScanRequest,
+        spec: ImageSpec,
+        following: Following | None = None,
     ) -> "ScriptedImage":
-        self.asked.append(Asked(job_id, page, request, spec))
-        act = self.acts.popleft() if self.acts else Act()
         stop = self._stops[job_id] = asyncio.Event()
+        act = await self._next_act(Asked(job_id, page, request, spec), stop)
+
+        async def next_act(trouble: BackendError | None) -> Act | None:
+            wish = await following(trouble) if following else None
+            return await self._next_act(Asked(job_id, *wish), stop) if wish else None
+
+        return ScriptedImage(MEDIA_TYPES[spec.format], act, stop, next_act)
+
+    async def _next_act(self, asked: Asked, stop: asyncio.Event) -> Act:
+        self.asked.append(asked)
+        act = self.acts.popleft() if self.acts else Act()
         if act.hold:
             await first(act.gate, stop)
         if stop.is_set():
             raise Cancelled("as told")
         if act.error is not None:
             raise act.error
-        return ScriptedImage(MEDIA_TYPES[spec.format], act, stop)
+        return act
 
     async def cancel(self, job_id: int) -> None:
         self.cancels.append(job_id)
@@ -90,20 +108,43 @@ class ScriptedPages:
 
 
 class ScriptedImage:
-    """The bytes of one page."""
+    """The bytes of one page, or of the pages of a document."""
 
-    def __init__(self, media_type: str, act: Act, stop: asyncio.Event) -> None:
+    def __init__(self, media_type: str, act: Act, stop: asyncio.Event, next_act: NextAct) -> None:
         self.media_type = media_type
         self._act = act
         self._stop = stop
+        self._next_act = next_act
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for number, chunk in enumerate(self._act.chunks):
+        act: Act | None = self._act
+        while act is not None:
+            async for chunk in self._page(act):
+                yield chunk
+            act = await self._following()
+
+    async def _following(self) -> Act | None:
+        """The next page's act; a page that cannot begin is told of, and asked for again."""
+        trouble: BackendError | None = None
+        while True:
+            try:
+                return await self._next_act(trouble)
+            except NoDocs:
+                return None
+            except Cancelled:
+                raise
+            except BackendError as error:
+                if error is trouble:
+                    raise  # whoever orders the pages has given up
+                trouble = error
+
+    async def _page(self, act: Act) -> AsyncIterator[bytes]:
+        for number, chunk in enumerate(act.chunks):
             if number == 1:
-                if self._act.pause:
-                    await first(self._act.gate, self._stop)
-                if self._act.breaks is not None:
-                    raise self._act.breaks
+                if act.pause:
+                    await first(act.gate, self._stop)
+                if act.breaks is not None:
+                    raise act.breaks
             if self._stop.is_set():
                 raise Cancelled("as told")
             yield chunk
