@@ -32,6 +32,7 @@ from device.http.server import HttpServer, open_sockets
 from device.http.soap_endpoint import SoapEndpoint
 from device.imaging.spec import SUPPORTED
 from device.jobs.engine import Engine
+from device.jobs.history import HistoryStore
 from device.jobs.ports import Limits
 from device.jobs.tray import Tray
 from device.model.capabilities import LocalText, ScannerConfiguration
@@ -49,6 +50,7 @@ from scanner_backends.errors import BackendError
 log = logging.getLogger(__name__)
 
 SCAN_PATH = "/scan"
+HISTORY_FILE = "jobs.jsonl"
 CHART_RELOAD_S = 10.0
 JOBS_END_S = 3.0
 
@@ -190,6 +192,7 @@ class _Device:
             token=lambda: str(uuid.uuid4()),
             publish=self._heard,
             limits=Limits(config.waiting_jobs, config.history),
+            history=HistoryStore(config.state_dir / HISTORY_FILE),
         )
         button = self._notifications.make_button(
             self._engine, lambda: self._scan.configuration.sources
