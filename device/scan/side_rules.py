@@ -180,12 +180,13 @@ class SideRules(Leaves):
         front, back = self.wishes.front or SideWish(), self.wishes.back
         if source == ADF_DUPLEX:
             return front, inherit(back or SideWish(), front)
+        if back is not None:
+            self.repairs["back"] = None
         if back is not None and self.wishes.sides_must_honor:
             if honored(self.wishes.input_source):
                 self.conflicts += ["InputSource", "MediaBack"]
             self.changed.append("MediaBack")
             self.rejected.append(InvalidArgs("MediaBack", f"does not go with {source}"))
-            self.repairs["back"] = None
         return (front,)
 
     def side(

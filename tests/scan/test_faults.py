@@ -50,7 +50,7 @@ def refused(client, operation, body, subcode, *, namespace=SCAN, code="Sender", 
     return reply
 
 
-@conformance("FA-20")
+@conformance("FA-20", "WL-03")
 def test_a_fault_has_the_standards_shape(client):
     reply = refused(client, "Nonsense", "", "ActionNotSupported", namespace=WSA,
                     detail=("Action", f"{SCAN}/Nonsense"))  # fmt: skip
@@ -84,7 +84,7 @@ def test_a_wrong_argument_is_named(client, operation, body, argument, value):
     refused(client, operation, body, "InvalidArgs", detail=(argument, value))
 
 
-@conformance("FA-03", "FA-18")
+@conformance("FA-03", "FA-18", "WL-03")
 def test_a_second_retrieve_image_beside_a_running_one_is_refused(device, client):
     (act,) = device.pages.then(Act(hold=True))
     job = client.create_scan_job(scan_ticket())

@@ -300,3 +300,33 @@ def test_a_pair_that_is_half_and_a_number_that_is_none_are_refused(client, old, 
         client.create_scan_job(ticket.replace(old, new))
     assert refused.value.name == "InvalidArgs"
     assert refused.value.fault.detail[0].tag == f"{{{SCAN}}}{argument}"
+
+
+@conformance("EL-30", "EL-31", "EL-23", "EL-27", "EL-32", "EL-33")
+def test_what_the_ticket_says_reaches_the_page_line(device, client):
+    """Both what is asked of the source, in its words, and what is made of the page."""
+    job = client.create_scan_job(
+        scan_ticket(format="jfif", quality=33, dpi=(200, 100), region=(1000, 2000, 3000, 4000),
+                    exposure=(-5, 6, -7), scaling=(50, 200), rotation=90, content_type="Photo")
+    )  # fmt: skip
+    client.retrieve_image(job.id, job.token)
+    (asked,) = device.pages.asked
+    request, spec = asked.request, asked.spec
+    assert (request.source, request.mode, request.depth) == ("Flatbed", "Color", 8)
+    assert (request.x_dpi, request.y_dpi) == (200, 100)
+    area = (request.left_mm, request.top_mm, request.width_mm, request.height_mm)
+    assert area == pytest.approx((25.4, 50.8, 76.2, 101.6))
+    assert (spec.format, spec.color, spec.quality) == ("jfif", "RGB24", 33)
+    assert (spec.width_px, spec.height_px) == (800, 300)
+    assert (spec.contrast, spec.brightness, spec.sharpness) == (-5, 6, -7)
+    assert (spec.scaling_width, spec.scaling_height, spec.rotation) == (50, 200, 90)
+    assert (spec.content_type, spec.auto_exposure) == ("Photo", False)
+
+
+@conformance("EL-30")
+def test_automatic_exposure_reaches_the_page_line(device, client):
+    job = client.create_scan_job(scan_ticket(auto_exposure=True, exposure=(500, 500, 50)))
+    client.retrieve_image(job.id, job.token)
+    (asked,) = device.pages.asked
+    assert asked.spec.auto_exposure
+    assert (asked.spec.contrast, asked.spec.brightness, asked.spec.sharpness) == (0, 0, 0)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from clients.wsscan import Client, Image, Reply, retrieve_image_body
@@ -49,7 +50,7 @@ class Options:
     virtual: bool = True
     waiting: int = 8
     history: int = 100
-    profile: str = "generic"
+    profile: str = str(Path(__file__).with_name("office.toml"))
     configuration: Callable[[ScannerConfiguration], ScannerConfiguration] = lambda found: found
     pages: Callable[[], Pages] | None = None
     engine_options: dict[str, Any] | None = None

@@ -1,0 +1,51 @@
+"""The conformance list keeps its word: no row without a test, no test without a row."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+SPEC = importlib.util.spec_from_file_location(
+    "conformance_rows", Path(__file__).with_name("rows.py")
+)
+rows_module = importlib.util.module_from_spec(SPEC)
+sys.modules[SPEC.name] = rows_module
+SPEC.loader.exec_module(rows_module)
+PROVEN = ("done", "part")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return rows_module.load()
+
+
+@pytest.fixture(scope="module")
+def named():
+    return rows_module.named()
+
+
+def test_every_row_is_complete_and_stands_once(rows):
+    ids = [row.id for row in rows]
+    assert len(ids) == len(set(ids))
+    for row in rows:
+        assert row.level in rows_module.LEVELS, row
+        assert row.status in rows_module.STATUSES, row
+        assert row.id.partition("-")[0] in rows_module.HEADINGS, row
+        assert bool(row.why) == (row.status != "done"), row
+        assert row.what.endswith("."), row
+
+
+def test_every_row_that_is_done_has_a_test(rows, named):
+    missing = [row.id for row in rows if row.status in PROVEN and row.id not in named]
+    assert missing == []
+
+
+def test_no_test_names_a_row_that_is_unknown_or_not_built(rows, named):
+    built = {row.id for row in rows if row.status in PROVEN}
+    assert sorted(set(named) - built) == []
+
+
+def test_the_page_is_up_to_date(rows, named):
+    written = rows_module.PAGE.read_text(encoding="utf-8")
+    assert written == rows_module.page(rows, named), "run: make conformance"
