@@ -15,7 +15,7 @@ from ipaddress import ip_address
 
 from device import profile
 from device.clock import Clock
-from device.config import DEFAULT_PORT, SECOND_PORT, Config
+from device.config import DEFAULT_PORT, PANEL_PORT, SECOND_PORT, Config
 from device.discovery import directed
 from device.discovery.endpoint import DiscoveryEndpoint
 from device.discovery.interfaces import check_names
@@ -39,6 +39,10 @@ from device.model.capabilities import LocalText, ScannerConfiguration
 from device.model.changes import Change, ConditionRaised, JobEnded
 from device.notifications import Notifications, Rules
 from device.pages.supervisor import PageLine
+from device.panel.api import Facts, Parts
+from device.panel.journal import Journal
+from device.panel.recording import RecordingDispatcher, note_delivery
+from device.panel.server import PanelServer
 from device.profile import Profile
 from device.scan.service import ScanService
 from device.soap.dispatch import Dispatcher
@@ -113,6 +117,10 @@ class _Device:
             await self._http.start()
             self._tasks.append(group.create_task(self._engine.run()))
             self._tasks.append(group.create_task(self._notifications.run()))
+            self._panel = self._open_panel()
+            if self._panel is not None:
+                await self._panel.start()
+                log.info("panel at port %d", self._panel.port)
             if self._discovery is not None:
                 await self._discovery.start()
                 self._tasks.append(group.create_task(self._discovery.run()))
@@ -134,6 +142,8 @@ class _Device:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._notifications.close())
             group.create_task(self._http.stop())
+            if self._panel is not None:
+                group.create_task(self._panel.stop())
         await self._pages.close()
         for task in self._tasks:
             task.cancel()
@@ -156,10 +166,13 @@ class _Device:
 
     async def _reload(self) -> None:
         try:
-            description = await self._engine.reload()
+            await self._load()
         except BackendError as error:
             log.error("the source could not be read again: %s", error)
-            return
+
+    async def _load(self) -> None:
+        """Read the source afresh. Raises BackendError."""
+        description = await self._engine.reload()
         _tell(description)
         self._reconfigure(description)
 
@@ -183,7 +196,13 @@ class _Device:
     def _build(self, description: Description, host: str, port: int) -> SoapEndpoint:
         """Introduce the parts to each other."""
         config, shape = self._config, self._profile
-        self._notifications = Notifications(SCAN_PATH, clock=self._clock, rules=_rules(config))
+        self._journal = Journal(self._clock)
+        self._notifications = Notifications(
+            SCAN_PATH,
+            clock=self._clock,
+            rules=_rules(config),
+            report=lambda outcome: note_delivery(self._journal, outcome),
+        )
         self._engine = Engine(
             self._pages,
             Tray(description),
@@ -194,7 +213,7 @@ class _Device:
             limits=Limits(config.waiting_jobs, config.history),
             history=HistoryStore(config.state_dir / HISTORY_FILE),
         )
-        button = self._notifications.make_button(
+        self._button = self._notifications.make_button(
             self._engine, lambda: self._scan.configuration.sources
         )
         self._scan = ScanService(
@@ -203,10 +222,11 @@ class _Device:
             configuration=_possible(shape.configuration, description),
             default_ticket=shape.default_ticket,
             now=self._clock.now,
-            started=button.check,
+            started=self._button.check,
         )
         metadata = _metadata(shape, self.state.uuid)
-        dispatcher = Dispatcher()
+        recording = RecordingDispatcher(self._journal, self._clock)
+        dispatcher = recording if config.panel else Dispatcher()
         dispatcher.add(*dpws.routes(metadata), *self._scan.routes())
         dispatcher.add(*self._notifications.routes())
         responder = self._build_discovery(metadata, host, port)
@@ -255,6 +275,31 @@ class _Device:
             else None
         )
         return responder
+
+    def _open_panel(self) -> PanelServer | None:
+        """The front panel, if it is wanted and there is a port for it."""
+        config, shape, notifications = self._config, self._profile, self._notifications
+        sockets = _open_panel_port(config) if config.panel else []
+        if not sockets:
+            return None
+        parts = Parts(
+            Facts(
+                name=self.name,
+                uuid=self.state.uuid,
+                model=f"{shape.model.manufacturer} {shape.model.model_name}",
+                url=f"http://{self._public_host()}:{self._http.port}{self._path}",
+            ),
+            clock=self._clock,
+            engine=self._engine,
+            button=self._button,
+            destinations=notifications.destinations,
+            subscribers=notifications.table,
+            journal=self._journal,
+            load=self._load,
+            end_subscription=notifications.service.cancel,
+            waiting=notifications.delivery.waiting,
+        )
+        return PanelServer(parts, sockets, config.panel_token)
 
     def _heard(self, change: Change) -> None:
         """Changes go to whoever watches: subscribers, and the feeder's reload."""
@@ -358,6 +403,22 @@ def _open_port(config: Config) -> list[socket.socket]:
     except ConfigError:
         log.warning("port %d is taken, so port %d it is", DEFAULT_PORT, SECOND_PORT)
         return open_sockets(config.host, SECOND_PORT)
+
+
+def _open_panel_port(config: Config) -> list[socket.socket]:
+    """The panel's sockets; without a token on loopback only. None when nobody insists on them."""
+    host = config.host if config.panel_token else "127.0.0.1"
+    port = PANEL_PORT if config.panel_port is None else config.panel_port
+    try:
+        return open_sockets(host, port)
+    except (ConfigError, OSError):
+        if config.panel_port is not None:
+            raise ConfigError(
+                f"Port {port} cannot be had for the panel; name another with --panel-port, "
+                "or do without by --no-panel."
+            ) from None
+    log.warning("port %d is taken: there is no panel; --panel-port names another", port)
+    return []
 
 
 def _tell(description: Description) -> None:

@@ -1,0 +1,1 @@
+"""The front panel and its REST. Never codecs."""

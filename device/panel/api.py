@@ -1,0 +1,349 @@
+"""Feeder, button, conditions, jobs and the journal as resources, under `/api/v1`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from device.clock import Clock
+from device.eventing.subscriptions import Subscription
+from device.jobs.scanner import Scanner
+from device.jobs.tray import Tray
+from device.model.job import JobRecord
+from device.model.status import Component, ConditionName, ScannerStatus, Severity
+from device.panel import openapi, views
+from device.panel.journal import Filter, Journal
+from device.panel.problems import Problem, not_found
+from device.panel.views import Json
+from device.scan.button import Button
+from device.scan.destinations import Destinations
+
+MAX_WAIT_S = 60.0
+MAX_LISTED = 500
+
+
+class Engine(Protocol):
+    """The job engine, as far as the panel uses it."""
+
+    tray: Tray
+    scanner: Scanner
+
+    def status(self) -> ScannerStatus: ...
+
+    def active(self) -> tuple[JobRecord, ...]: ...
+
+    def history(self) -> tuple[JobRecord, ...]: ...
+
+    def record(self, job_id: int | str) -> JobRecord: ...
+
+    def cancel(self, job_id: int | str, *, at_device: bool = False) -> None: ...
+
+    def raise_condition(
+        self, name: str, component: str, severity: Severity | None = None
+    ) -> None: ...
+
+    def clear_condition(self, condition_id: int) -> None: ...
+
+
+class Subscribers(Protocol):
+    """The subscriptions, as far as the panel uses them."""
+
+    def all(self) -> tuple[Subscription, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the device is, for whoever looks at it."""
+
+    name: str
+    uuid: str
+    model: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the panel can see and touch.
+
+    `load` reads the source afresh; `end_subscription` is False when there is no such one;
+    `waiting` tells how many events wait for a subscriber.
+    """
+
+    facts: Facts
+    clock: Clock
+    engine: Engine
+    button: Button
+    destinations: Destinations
+    subscribers: Subscribers
+    journal: Journal
+    load: Callable[[], Awaitable[None]]
+    end_subscription: Callable[[str], bool]
+    waiting: Callable[[str], int]
+
+
+class Api:
+    """The resources. Every handler raises Problem, or an error of the device."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._engine = parts.engine
+
+    def routes(self) -> list[web.RouteDef]:
+        """All resources; `openapi` describes the same."""
+        at = openapi.BASE
+        return [
+            web.get(f"{at}/state", self.state),
+            web.get(f"{at}/feeder", self.feeder),
+            web.post(f"{at}/feeder/load", self.load),
+            web.post(f"{at}/feeder/empty", self.empty),
+            web.get(f"{at}/destinations", self.destinations),
+            web.post(f"{at}/destinations/{{id}}/press", self.press),
+            web.get(f"{at}/presses", self.presses),
+            web.get(f"{at}/presses/{{id}}", self.one_press),
+            web.get(f"{at}/jobs", self.jobs),
+            web.get(f"{at}/jobs/{{id}}", self.job),
+            web.post(f"{at}/jobs/{{id}}/cancel", self.cancel),
+            web.get(f"{at}/conditions", self.conditions),
+            web.post(f"{at}/conditions", self.raise_condition),
+            web.delete(f"{at}/conditions/{{id}}", self.clear_condition),
+            web.get(f"{at}/subscribers", self.subscribers),
+            web.delete(f"{at}/subscribers/{{id}}", self.end_subscription),
+            web.get(f"{at}/journal", self.journal),
+            web.get(f"{at}/journal/{{id}}", self.journal_entry),
+            web.get(f"{at}/openapi.json", self.description),
+        ]
+
+    # ---- state and feeder
+
+    async def state(self, request: web.Request) -> web.Response:
+        """The device, its state and how much there is of everything."""
+        facts = self._parts.facts
+        self._parts.button.tick()
+        return answer(
+            {
+                "name": facts.name,
+                "model": facts.model,
+                "uuid": facts.uuid,
+                "url": facts.url,
+                "scanner": views.status(self._engine.status()),
+                "jobs": len(self._engine.active()),
+                "destinations": len(self._parts.destinations.all()),
+                "subscribers": len(self._parts.subscribers.all()),
+                "feeder": views.feeder(self._engine.tray),
+            }
+        )
+
+    async def feeder(self, request: web.Request) -> web.Response:
+        """What lies in the feeder."""
+        return answer(views.feeder(self._engine.tray))
+
+    async def load(self, request: web.Request) -> web.Response:
+        """Read the source afresh and fill the feeder."""
+        await body_of(request)
+        await self._parts.load()
+        return answer(views.feeder(self._engine.tray))
+
+    async def empty(self, request: web.Request) -> web.Response:
+        """Take every sheet out of the feeder."""
+        await body_of(request)
+        tray = self._engine.tray
+        if not tray.virtual:
+            raise Problem(409, "The sheets of a real feeder must be taken out by hand.")
+        while tray.take_feeder(duplex=True, back=True) is not None:
+            pass
+        self._engine.raise_condition(ConditionName.INPUT_TRAY_EMPTY, Component.ADF)
+        return answer(views.feeder(tray))
+
+    # ---- the button
+
+    async def destinations(self, request: web.Request) -> web.Response:
+        """The computers that wait for scans."""
+        return answer([views.destination(one) for one in self._parts.destinations.all()])
+
+    async def press(self, request: web.Request) -> web.Response:
+        """Press the scan button for a destination."""
+        body = await body_of(request, source=str)
+        destination = self._parts.destinations.find(number_of(request))
+        if destination is None:
+            raise not_found("destination")
+        press = self._parts.button.press(destination, body.get("source"))
+        where = {"Location": f"{openapi.BASE}/presses/{press.number}"}
+        return answer(views.press(press), 202, where)
+
+    async def presses(self, request: web.Request) -> web.Response:
+        """The latest presses of the button, and what became of them."""
+        self._parts.button.tick()
+        return answer([views.press(one) for one in self._parts.destinations.presses()])
+
+    async def one_press(self, request: web.Request) -> web.Response:
+        """One press."""
+        self._parts.button.tick()
+        number = number_of(request)
+        for one in self._parts.destinations.presses():
+            if one.number == number:
+                return answer(views.press(one))
+        raise not_found("press")
+
+    # ---- jobs and conditions
+
+    async def jobs(self, request: web.Request) -> web.Response:
+        """The jobs not yet finished, oldest first, and the finished ones, newest first."""
+        return answer(
+            {
+                "active": [views.job(one) for one in self._engine.active()],
+                "history": [views.job(one) for one in self._engine.history()],
+            }
+        )
+
+    async def job(self, request: web.Request) -> web.Response:
+        """One job."""
+        return answer(views.job(self._engine.record(number_of(request))))
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Cancel a job at the device."""
+        await body_of(request)
+        number = number_of(request)
+        if self._engine.record(number).status.state.final:
+            raise Problem(409, "The job has ended already.", kind="ended")
+        self._engine.cancel(number, at_device=True)
+        return answer(views.job(self._engine.record(number)), 202)
+
+    async def conditions(self, request: web.Request) -> web.Response:
+        """What is the matter with the scanner."""
+        return answer([views.condition(one) for one in self._engine.status().conditions])
+
+    async def raise_condition(self, request: web.Request) -> web.Response:
+        """Let something be the matter."""
+        body = await body_of(request, name=str, component=str, severity=str)
+        name = one_of(body, "name", [*ConditionName])
+        component = one_of(body, "component", [*Component], Component.ADF)
+        severity = one_of(body, "severity", [*Severity], "")
+        if self._engine.scanner.find(name, component) is not None:
+            raise Problem(409, "That is the matter already.", kind="already")
+        self._engine.raise_condition(name, component, Severity(severity) if severity else None)
+        raised = self._engine.scanner.find(name, component)
+        assert raised is not None
+        where = {"Location": f"{openapi.BASE}/conditions/{raised.condition_id}"}
+        return answer(views.condition(raised), 201, where)
+
+    async def clear_condition(self, request: web.Request) -> web.Response:
+        """Let something be the matter no longer."""
+        number = number_of(request)
+        if all(one.condition_id != number for one in self._engine.status().conditions):
+            raise not_found("condition")
+        self._engine.clear_condition(number)
+        return web.Response(status=204)
+
+    # ---- who listens, and what was said
+
+    async def subscribers(self, request: web.Request) -> web.Response:
+        """Who listens to events."""
+        now = self._parts.clock.monotonic()
+        return answer(
+            [
+                views.subscriber(one, now, self._parts.waiting(one.identifier))
+                for one in self._parts.subscribers.all()
+            ]
+        )
+
+    async def end_subscription(self, request: web.Request) -> web.Response:
+        """End a subscription, and tell the subscriber."""
+        if not self._parts.end_subscription(request.match_info["id"]):
+            raise not_found("subscriber")
+        return web.Response(status=204)
+
+    async def journal(self, request: web.Request) -> web.Response:
+        """What was said, oldest first; with `wait`, as soon as something passes the filter."""
+        query = dict(request.query)
+        wait = number_in(query, "wait", MAX_WAIT_S)
+        limit = int(number_in(query, "limit", MAX_LISTED, MAX_LISTED))
+        wanted = Filter(
+            action=query.pop("action", ""),
+            direction=query.pop("direction", ""),
+            peer=query.pop("peer", ""),
+            outcome=query.pop("outcome", ""),
+            after=int(number_in(query, "after", 2**53)),
+        )
+        if query:
+            raise Problem(422, f"There is no parameter {min(query)!r}.", kind="parameter")
+        found = self._parts.journal.find(wanted)
+        if not found and wait:
+            found = await self._parts.journal.wait(wanted, wait)
+        return answer([views.entry(one) for one in found[-limit:]] if limit else [])
+
+    async def journal_entry(self, request: web.Request) -> web.Response:
+        """One exchange with its XML."""
+        found = self._parts.journal.entry(number_of(request))
+        if found is None:
+            raise not_found("entry")
+        return answer(views.entry(found, whole=True))
+
+    async def description(self, request: web.Request) -> web.Response:
+        """This API, described."""
+        return answer(openapi.document())
+
+
+def answer(
+    value: Json | list[Json], status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """A JSON answer."""
+    text = json.dumps(value, ensure_ascii=False)
+    return web.Response(text=text, status=status, content_type="application/json", headers=headers)
+
+
+async def body_of(request: web.Request, **known: type) -> dict[str, Any]:
+    """The JSON object that a request carries; an empty body is an empty object.
+
+    Raises:
+        Problem: it is something else, or holds what is not `known`.
+    """
+    raw = await request.read()
+    if not raw.strip():
+        return {}
+    if request.content_type != "application/json":
+        raise Problem(415, "The body must be application/json.", kind="media-type")
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Problem(400, "The body is no JSON.", kind="json") from None
+    if not isinstance(value, dict):
+        raise Problem(422, "The body must be an object.", kind="body")
+    for key, content in value.items():
+        if key not in known:
+            right = ", ".join(known) or "nothing"
+            raise Problem(422, f"{key!r} is not known here; {right} is.", kind="body")
+        if type(content) is not known[key]:
+            raise Problem(422, f"{key!r} must be a {known[key].__name__}.", kind="body")
+    return value
+
+
+def one_of(body: dict[str, Any], key: str, known: list[Any], default: str | None = None) -> str:
+    """A keyword out of `known`. Raises Problem."""
+    value = body.get(key, default)
+    if value is None or (value not in known and value != default):
+        raise Problem(422, f"{key!r} must be one of {', '.join(known)}.", kind="body")
+    return str(value)
+
+
+def number_of(request: web.Request) -> int:
+    """The number in the path. Raises Problem when it is none: there is no such thing then."""
+    text = request.match_info["id"]
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise not_found("number")
+    return int(text)
+
+
+def number_in(query: dict[str, str], key: str, most: float, default: float = 0.0) -> float:
+    """A number from 0 to `most` out of the query. Raises Problem."""
+    text = query.pop(key, "")
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= most:
+        raise Problem(422, f"{key!r} must be a number from 0 to {most:g}.", kind="parameter")
+    return value

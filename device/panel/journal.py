@@ -1,0 +1,142 @@
+"""The last requests, answers and events, for those who want to know what was said.
+
+Kept in memory only, bounded in number and in size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import count
+
+from device.clock import Clock
+
+KEPT = 500
+MAX_XML = 16_384
+"""Characters that are kept of one message."""
+
+
+class Direction(StrEnum):
+    """Who speaks first."""
+
+    REQUEST = "request"  # a client asks us
+    EVENT = "event"  # we tell a subscriber
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One exchange. `outcome` is `ok`, or what went wrong; sizes are octets of XML and image.
+
+    `peer` is the client's address, or the URL of the sink.
+    """
+
+    number: int
+    time: datetime
+    direction: Direction
+    peer: str
+    action: str
+    outcome: str
+    seconds: float
+    sent_octets: int
+    received_octets: int
+    request_xml: str = ""
+    reply_xml: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last segment of the action."""
+        return self.action.rpartition("/")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries are wanted; what is empty does not matter. `action` may be a bare name."""
+
+    action: str = ""
+    direction: str = ""
+    peer: str = ""
+    outcome: str = ""
+    after: int = 0
+
+    def passes(self, entry: Entry) -> bool:
+        """Whether this entry is wanted."""
+        return (
+            entry.number > self.after
+            and self.action in ("", entry.action, entry.name)
+            and self.direction in ("", entry.direction)
+            and self.peer in ("", entry.peer)
+            and self.outcome in ("", entry.outcome)
+        )
+
+
+class Journal:
+    """The last entries, oldest first."""
+
+    def __init__(self, clock: Clock, kept: int = KEPT) -> None:
+        self._clock = clock
+        self._entries: deque[Entry] = deque(maxlen=kept)
+        self._numbers = count(1)
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def add(
+        self,
+        direction: Direction,
+        peer: str,
+        action: str,
+        outcome: str,
+        *,
+        seconds: float,
+        sent_octets: int = 0,
+        received_octets: int = 0,
+        request_xml: str = "",
+        reply_xml: str = "",
+    ) -> None:
+        """Note one exchange that is over."""
+        self._entries.append(
+            Entry(
+                next(self._numbers),
+                self._clock.now(),
+                direction,
+                peer,
+                action,
+                outcome,
+                seconds,
+                sent_octets,
+                received_octets,
+                request_xml[:MAX_XML],
+                reply_xml[:MAX_XML],
+            )
+        )
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def find(self, wanted: Filter) -> list[Entry]:
+        """The entries that pass, oldest first."""
+        return [entry for entry in self._entries if wanted.passes(entry)]
+
+    def entry(self, number: int) -> Entry | None:
+        """One entry, None if it is gone or was never there."""
+        return next((entry for entry in self._entries if entry.number == number), None)
+
+    async def wait(self, wanted: Filter, seconds: float) -> list[Entry]:
+        """The entries that pass, as soon as there is one; none when `seconds` are over."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._until(lambda: self.find(wanted))
+        except TimeoutError:
+            return []
+
+    async def _until(self, found: Callable[[], list[Entry]]) -> list[Entry]:
+        while not (entries := found()):
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiting)
+            try:
+                await waiting
+            finally:
+                self._waiting.discard(waiting)
+        return entries

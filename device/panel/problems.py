@@ -1,0 +1,84 @@
+"""What went wrong, as `application/problem+json` with the right status (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from aiohttp import web
+
+from device.errors import DeviceError, InvalidArgs, JobIdNotFound, RequestError
+from scanner_backends.errors import BackendError
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+PROBLEM_TYPE = "application/problem+json"
+
+
+class Problem(Exception):
+    """A request of the panel that cannot be fulfilled; `detail` says what would be right."""
+
+    def __init__(
+        self, status: int, detail: str, *, kind: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.kind = kind
+        self.headers = headers or {}
+
+    def response(self) -> web.Response:
+        """The answer that says so."""
+        title = HTTPStatus(self.status).phrase
+        body: dict[str, object] = {
+            "type": f"urn:wsd-scanner:problem:{self.kind}" if self.kind else "about:blank",
+            "title": title,
+            "status": self.status,
+            "detail": str(self),
+        }
+        return web.Response(
+            status=self.status,
+            text=json.dumps(body, ensure_ascii=False),
+            content_type=PROBLEM_TYPE,
+            headers=self.headers,
+        )
+
+
+def not_found(what: str) -> Problem:
+    """There is no such thing."""
+    return Problem(404, f"There is no such {what}.", kind="not-found")
+
+
+def of_device(error: DeviceError) -> Problem:
+    """An error of the device: mostly its state, which rules the wish out for now."""
+    kind = type(error).__name__
+    if isinstance(error, JobIdNotFound):
+        return Problem(404, str(error), kind=kind)
+    if isinstance(error, InvalidArgs):
+        return Problem(422, str(error), kind=kind)
+    return Problem(409, str(error), kind=kind)
+
+
+@web.middleware
+async def say_what_is_wrong(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every failure into a problem."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return problem.response()
+    except DeviceError as error:
+        if isinstance(error, RequestError):
+            log.info("panel: %s", error)
+        return of_device(error).response()
+    except BackendError as error:
+        return Problem(409, f"The source cannot be read: {error}.", kind="source").response()
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return Problem(error.status, f"{error.reason}.", headers=allow).response()
+    except Exception:
+        log.exception("panel: %s %s failed", request.method, request.path)
+        return Problem(500, "Something went wrong here; the log says what.").response()

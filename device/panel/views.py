@@ -1,0 +1,120 @@
+"""What the panel shows of each thing, as JSON can hold it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from device.eventing.subscriptions import Subscription
+from device.jobs.tray import Tray
+from device.model.job import JobRecord
+from device.model.status import DeviceCondition, ScannerStatus
+from device.panel.journal import Entry
+from device.scan.destinations import Destination, Press
+from scanner_backends.base import TrayPage
+
+Json = dict[str, Any]
+
+
+def status(value: ScannerStatus) -> Json:
+    """The scanner's state."""
+    return {
+        "state": value.state,
+        "reasons": list(value.reasons),
+        "conditions": [condition(one) for one in value.conditions],
+    }
+
+
+def condition(value: DeviceCondition) -> Json:
+    """Something that is the matter."""
+    return {
+        "id": value.condition_id,
+        "name": value.name,
+        "component": value.component,
+        "severity": value.severity,
+        "time": value.time.isoformat(),
+    }
+
+
+def feeder(tray: Tray) -> Json:
+    """What lies in the feeder. A real scanner does not tell: then `empty` is null."""
+    return {
+        "virtual": tray.virtual,
+        "empty": tray.feeder_empty if tray.virtual else None,
+        "pages": [page(one) for one in tray.feeder],
+    }
+
+
+def page(value: TrayPage) -> Json:
+    """One side of a sheet."""
+    return {"number": value.number, "label": value.label, "back": value.back}
+
+
+def destination(value: Destination) -> Json:
+    """An entry of the list of computers; its token is the client's business."""
+    return {
+        "id": value.number,
+        "name": value.name,
+        "context": value.context,
+        "client": value.peer,
+        "subscription": value.subscription,
+    }
+
+
+def press(value: Press) -> Json:
+    """A press of the scan button; its identifier is the client's business."""
+    return {
+        "id": value.number,
+        "destination": destination(value.destination),
+        "source": value.source,
+        "state": value.state,
+        "jobs": list(value.jobs),
+    }
+
+
+def job(value: JobRecord) -> Json:
+    """A job, live or finished."""
+    found, names = value.status, value.ticket.description
+    return {
+        "id": found.job_id,
+        "state": found.state,
+        "reasons": list(found.reasons),
+        "scans_completed": found.scans_completed,
+        "name": names.job_name,
+        "user": names.job_originating_user_name,
+        "source": value.parameters.input_source.value,
+        "format": value.parameters.format.value,
+        "created": found.created.isoformat(),
+        "completed": found.completed.isoformat() if found.completed else None,
+    }
+
+
+def subscriber(value: Subscription, now: float, waiting: int) -> Json:
+    """Who listens to what."""
+    return {
+        "id": value.identifier,
+        "client": value.peer,
+        "notify_to": value.notify_to.url,
+        "events": sorted(action.rpartition("/")[2] for action in value.actions),
+        "expires_in_s": max(0, round(value.expires_at - now)),
+        "waiting": waiting,
+        "failures": value.failures,
+    }
+
+
+def entry(value: Entry, *, whole: bool = False) -> Json:
+    """An exchange; its XML only when it is asked for `whole`."""
+    shown: Json = {
+        "id": value.number,
+        "time": value.time.isoformat(),
+        "direction": value.direction,
+        "peer": value.peer,
+        "name": value.name,
+        "action": value.action,
+        "outcome": value.outcome,
+        "milliseconds": round(1000 * value.seconds, 1),
+        "received_octets": value.received_octets,
+        "sent_octets": value.sent_octets,
+    }
+    if whole:
+        shown |= {"request_xml": value.request_xml, "reply_xml": value.reply_xml}
+    return shown
