@@ -9,6 +9,7 @@ Source: ws-dsp sections 3.1, 5 and 14.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import re
@@ -98,8 +99,8 @@ class Exchange:
         except TimeoutError:
             return Given(I.BROKEN, f"{self._host} did not answer within {ANSWER_S:g} s")
         except (aiohttp.ClientError, OSError) as error:
-            if (tls := trust.tls_error(error)) is not None:
-                return Given(I.HOPELESS, trust.in_words(tls, self._host))
+            if failure := trust.in_words(error, self._host):
+                return Given(I.HOPELESS, failure)
             hung_up = _is_hang_up(error)
             why = "it hung up" if hung_up else _short(error)
             hint = self._hint if hung_up and not self._answered else ""
@@ -161,11 +162,23 @@ async def _whole(response: aiohttp.ClientResponse) -> bytes:
     return answer
 
 
+_HANG_UPS = (
+    aiohttp.ServerDisconnectedError,
+    aiohttp.ClientPayloadError,
+    ConnectionResetError,
+    ConnectionAbortedError,
+    BrokenPipeError,
+)
+_HANG_UP_NUMBERS = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
+
+
 def _is_hang_up(error: BaseException) -> bool:
-    if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError):
-        return True
-    found = getattr(error, "os_error", error)
-    return isinstance(found, ConnectionResetError | ConnectionAbortedError | BrokenPipeError)
+    """aiohttp wraps it, and newer ones otherwise than older ones."""
+    found = (error, error.__cause__, getattr(error, "os_error", None))
+    return any(
+        isinstance(one, _HANG_UPS) or getattr(one, "errno", None) in _HANG_UP_NUMBERS
+        for one in found
+    )
 
 
 def _short(error: BaseException) -> str:

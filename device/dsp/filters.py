@@ -182,7 +182,7 @@ def portable(root: Element) -> str:
         InvalidArgs: it cannot be written so.
     """
     values = [*root.itertext(), *(str(v) for node in root.iter() for v in node.attrib.values())]
-    used = {prefix for value in values for prefix in re.findall(r"([\w.-]+):", value)}
+    used = {prefix for value in values for prefix in re.findall(r"(?:^|\s)([\w.-]+):\w", value)}
     known = {prefix for node in root.iter() for prefix in node.nsmap if prefix}
     needed = sorted(used & known)
     try:

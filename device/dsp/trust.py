@@ -5,7 +5,9 @@ Source: ws-dsp section 13.
 
 from __future__ import annotations
 
+import re
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 from device.errors import ConfigError
@@ -45,30 +47,46 @@ def client_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.
     return context
 
 
-def tls_error(error: BaseException) -> ssl.SSLError | None:
-    """The TLS failure behind `error`, if that is what it is."""
+def in_words(error: BaseException, host: str) -> str:
+    """What a TLS failure behind `error` means, as half a sentence; empty when it is none."""
+    chain = list(_behind(error))
+    for one in chain:
+        if isinstance(one, ssl.SSLCertVerificationError) and hasattr(one, "verify_message"):
+            return _untrusted(one, host)
+    return next((_refused(reason, host) for one in chain if (reason := _reason(one))), "")
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """`error`, and all that aiohttp has wrapped into it."""
     seen: BaseException | None = error
     while seen is not None:
-        # aiohttp's own error for a bad certificate is an SSLError too, but an empty one.
-        found = getattr(seen, "certificate_error", None) or getattr(seen, "os_error", None) or seen
-        if isinstance(found, ssl.SSLError):
-            return found
+        for one in (
+            seen,
+            getattr(seen, "certificate_error", None),
+            getattr(seen, "os_error", None),
+        ):
+            if isinstance(one, BaseException):
+                yield one
         seen = seen.__cause__
-    return None
 
 
-def in_words(error: ssl.SSLError, host: str) -> str:
-    """What a TLS failure means, as half a sentence."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        why = error.verify_message.rstrip(".") or "verification failed"
-        hint = (
-            "; --ca names the authority to trust" if "self-signed" in why or "issuer" in why else ""
-        )
-        return f"the certificate of {host} is not trusted: {why}{hint}"
-    reason = error.reason or ""
+def _reason(error: BaseException) -> str:
+    """OpenSSL's name of a failure. aiohttp before 3.9 leaves only its text."""
+    found = re.search(r"\[(?:SSL|X509)(?:: ([A-Z0-9_]+))?\]", str(error))
+    return (found.group(1) or "TLS") if found else ""
+
+
+def _untrusted(error: ssl.SSLCertVerificationError, host: str) -> str:
+    why = error.verify_message.rstrip(".") or "verification failed"
+    unknown = "self-signed" in why or "issuer" in why
+    hint = "; --ca names the authority to trust" if unknown else ""
+    return f"the certificate of {host} is not trusted: {why}{hint}"
+
+
+def _refused(reason: str, host: str) -> str:
     if reason == "WRONG_VERSION_NUMBER" or "HTTP_REQUEST" in reason or "NOT_SSL" in reason:
         return f"{host} does not speak https at this port"
     for alert, meaning in _ALERTS.items():
         if f"ALERT_{alert}" in reason:
             return f"{host} {meaning}"
-    return f"no secure connection to {host}: {reason or error}"
+    return f"no secure connection to {host}: {reason}"

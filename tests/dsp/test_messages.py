@@ -39,7 +39,7 @@ def parsed(text: str) -> Element:
 
 text = (
     st.text(
-        st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"),
+        st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff:"),
         min_size=1,
         max_size=60,
     )
