@@ -84,8 +84,11 @@ async def run(config: Config, clock: Clock, ready: Callable[[str], None]) -> Non
             log.info("going down")
             reloading.cancel()
             await device.stop()
-    except* ConfigError as errors:
-        raise errors.exceptions[0] from None
+    except BaseExceptionGroup as errors:  # except* wraps what it raises before Python 3.11.4
+        told, _ = errors.split(ConfigError)
+        if told is None or not isinstance(told.exceptions[0], ConfigError):
+            raise
+        raise told.exceptions[0] from None
 
 
 class _Device:
