@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from device.imaging import bmp, jpeg, pdf, png, tiff, xps
+from device.imaging import bmp, jbig, jpeg, jpeg2000, pdf, png, tiff, xps
 from device.imaging.spec import SUPPORTED, ImageSpec
 from scanner_backends.base import RawPage
 from scanner_backends.errors import Inval
@@ -28,6 +28,8 @@ DocumentEncoder = Callable[[Pages, Path | None], Iterator[bytes]]
 _ENCODERS: dict[str, Encoder] = {
     "dib": bmp.encode,
     "exif": jpeg.encode_exif,
+    "jbig": jbig.encode,
+    "jpeg2k": jpeg2000.encode,
     "jfif": jpeg.encode_jfif,
     "png": png.encode,
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from device.imaging.machine import has_jbig, has_jpeg2k
+
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
@@ -69,6 +71,8 @@ _GREYS_AND_RGB = ("BlackAndWhite1", "Grayscale4", "Grayscale8", "Grayscale16", "
 SUPPORTED: dict[str, tuple[str, ...]] = {
     "dib": ("BlackAndWhite1", "Grayscale4", "Grayscale8", "RGB24"),
     "exif": ("Grayscale8", "RGB24"),
+    **({"jbig": ("BlackAndWhite1",)} if has_jbig() else {}),
+    **({"jpeg2k": ("Grayscale8", "RGB24")} if has_jpeg2k() else {}),
     "jfif": ("Grayscale8", "RGB24"),
     "pdf-a": ("BlackAndWhite1", "Grayscale8", "RGB24"),
     "png": _GREYS_AND_RGB,
@@ -84,7 +88,7 @@ SUPPORTED: dict[str, tuple[str, ...]] = {
         )
     },
 }
-"""FormatValue → the colours that it can be delivered in, for every format that is built."""
+"""FormatValue → the colours that it can be delivered in, for every format that this machine has."""
 
 BITS_PER_PIXEL: dict[str, int] = {
     "BlackAndWhite1": 1,

@@ -23,7 +23,7 @@ class TurboJpeg:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         library.tjInitCompress.restype = ctypes.c_void_p
-        library.tjBufSize.restype = ctypes.c_ulong
+        library.tjBufSize.restype = ctypes.c_long
         library.tjBufSize.argtypes = [ctypes.c_int] * 3
         library.tjCompress2.argtypes = [
             ctypes.c_void_p,  # handle
@@ -58,6 +58,8 @@ class TurboJpeg:
         """
         sampling = _SAMPLING[subsampling] if color else _SAMPLING_GRAY
         most = self._library.tjBufSize(*size, sampling)
+        if most < 0:
+            raise self._failure()
         if len(self._buffer) < most:
             self._buffer = ctypes.create_string_buffer(most)
         output = ctypes.c_void_p(ctypes.addressof(self._buffer))
@@ -76,9 +78,12 @@ class TurboJpeg:
             _NO_REALLOC | _ACCURATE_DCT,
         )
         if failed:
-            told = self._library.tjGetErrorStr2(self._handle).decode(errors="replace")
-            raise IoError(f"libturbojpeg failed: {told}.")
+            raise self._failure()
         return ctypes.string_at(self._buffer, length.value)
+
+    def _failure(self) -> IoError:
+        told = self._library.tjGetErrorStr2(self._handle).decode(errors="replace")
+        return IoError(f"libturbojpeg failed: {told}.")
 
 
 @cache

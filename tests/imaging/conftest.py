@@ -68,7 +68,7 @@ def document(orders: list[tuple[RawPage, ImageSpec]]) -> bytes:
 
 def decoded(file: bytes, format: str) -> Image.Image:
     """The (first) image of a file, by Pillow or by what else reads it."""
-    read = {"pdf-a": pdf_images, "xps": xps_images}.get(format)
+    read = {"pdf-a": pdf_images, "xps": xps_images, "jbig": jbig_images}.get(format)
     if read is not None:
         file = read(file)[0]
     with Image.open(BytesIO(file)) as image:
@@ -88,12 +88,19 @@ def xps_images(file: bytes) -> list[bytes]:
         return [package.read(name) for name in images]
 
 
-def by_tool(command: list[str], file: bytes) -> list[bytes]:
-    """The files that a program makes of a file, in the order of their names."""
+def jbig_images(file: bytes) -> list[bytes]:
+    return by_tool(["jbgtopbm", "{in}", "{out}/o"], file)
+
+
+def by_tool(command: list[str], file: bytes, suffix: str = "") -> list[bytes]:
+    """The files that a program makes of a file, in the order of their names.
+
+    In `command` {in} stands for the file, whose name ends with `suffix`, {out} for a folder.
+    """
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     with tempfile.TemporaryDirectory() as folder:
-        given, made = Path(folder, "in"), Path(folder, "out")
+        given, made = Path(folder, f"in{suffix}"), Path(folder, "out")
         given.write_bytes(file)
         made.mkdir()
         words = [word.format_map({"in": given, "out": made}) for word in command]

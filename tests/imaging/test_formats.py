@@ -16,12 +16,14 @@ MAGIC = {
     "dib": b"BM",
     "exif": b"\xff\xd8\xff\xe1",
     "jfif": b"\xff\xd8\xff\xe0",
+    "jbig": b"\0\0\x01\0",
+    "jpeg2k": b"\0\0\0\x0cjP  \r\n\x87\n",
     "pdf-a": b"%PDF-1.4\n",
     "xps": b"PK\x03\x04",
     "png": b"\x89PNG\r\n\x1a\n",
     **{name: b"II*\0" for name in SUPPORTED if name.startswith("tiff-")},
 }
-OF_PARTS = ("pdf-a", "xps")  # they hold images; test_documents looks at their pages
+SILENT = ("jbig", "pdf-a", "xps")  # they tell no resolution, or tell it of pages
 EVERY = [(format, color) for format, colors in SUPPORTED.items() for color in colors]
 
 
@@ -54,7 +56,7 @@ def test_zero_is_black_and_all_ones_are_white(making, format, color):
     assert grey.getpixel((3, 30)) >= (65535 if deep else 252)
 
 
-@pytest.mark.parametrize(("format", "color"), [(f, c) for f, c in EVERY if f not in OF_PARTS])
+@pytest.mark.parametrize(("format", "color"), [(f, c) for f, c in EVERY if f not in SILENT])
 def test_each_axis_tells_its_resolution(making, format, color):
     page, _ = making.natural(format, color, 30, 20)
     spec = making.spec_for(page, format, color, x_dpi=300, y_dpi=600)
