@@ -237,6 +237,7 @@ def test_the_answer_to_subscribe_comes_before_the_first_event(make_device, make_
         noise.join()
 
 
+@pytest.mark.conformance("EV-13")
 def test_a_clean_stop_ends_every_subscription(make_device, make_sink):
     device = make_device()
     sink = make_sink()

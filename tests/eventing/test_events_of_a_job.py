@@ -20,6 +20,7 @@ def states(sink: Sink) -> list[tuple[str | None, str | None, str | None]]:
     ]
 
 
+@pytest.mark.conformance("EV-03", "EV-06", "EV-07", "EV-22", "JM-16", "KW-075", "KW-081")
 def test_a_job_tells_its_life_in_order_and_each_step_once(device, subscriber, sink):
     subscriber.subscribe(sink.url)
     client = device.client
@@ -45,6 +46,7 @@ def test_a_job_tells_its_life_in_order_and_each_step_once(device, subscriber, si
     assert len({got.header("MessageID") for got in sink.got}) == len(sink.got)
 
 
+@pytest.mark.conformance("EV-01", "EV-02", "EV-03", "EV-04", "EV-05", "EV-06", "EV-07")
 def test_every_event_is_as_the_schema_has_it(device, subscriber, sink):
     subscriber.subscribe(sink.url, destinations=[("Here", "Scan")])
     device.press("Scan")
@@ -72,6 +74,7 @@ def test_every_event_is_as_the_schema_has_it(device, subscriber, sink):
         assert len(got.raw) <= 32_767
 
 
+@pytest.mark.conformance("EV-03", "EV-04", "EV-05", "EV-21", "EL-55")
 def test_a_jam_is_raised_and_cleared_with_the_same_id(device, subscriber, sink):
     subscriber.subscribe(
         sink.url,
@@ -104,6 +107,7 @@ def test_a_jam_is_raised_and_cleared_with_the_same_id(device, subscriber, sink):
     assert idle.text("StatusSummary/ScannerState") == "Idle"
 
 
+@pytest.mark.conformance("EV-02", "EV-20", "EL-55")
 def test_changed_elements_come_as_whole_sections(device, subscriber, sink):
     subscriber.subscribe(sink.url, events=["ScannerElementsChangeEvent"])
     device.do(lambda: device.notifications.reconfigured(device.configuration, None))
@@ -115,6 +119,7 @@ def test_changed_elements_come_as_whole_sections(device, subscriber, sink):
     assert [child.tag for child in changes[0].iter()] == [child.tag for child in told.iter()]
 
 
+@pytest.mark.conformance("EV-08")
 @pytest.mark.parametrize(
     "listens", [["JobEndStateEvent"], ["JobStatusEvent", "ScanAvailableEvent"]]
 )
@@ -129,6 +134,7 @@ def test_only_what_was_asked_for_is_sent(device, subscriber, make_sink, listens)
     assert set(chosen.names()) == set(listens) - {"ScanAvailableEvent"}
 
 
+@pytest.mark.conformance("EV-06", "EV-07", "KW-082", "KW-077")
 def test_a_canceled_job_tells_that_it_ends_and_how(device, subscriber, sink):
     subscriber.subscribe(sink.url, events=["JobStatusEvent", "JobEndStateEvent"])
     (act,) = device.pages.then(Act(hold=True))
@@ -148,6 +154,7 @@ def test_a_canceled_job_tells_that_it_ends_and_how(device, subscriber, sink):
     assert act is not None
 
 
+@pytest.mark.conformance("EV-07", "EL-50", "KW-083")
 def test_a_jobs_end_reads_like_the_specimen(device, subscriber, sink):
     """ws-scan section 19.4: the same elements in the same order."""
     subscriber.subscribe(sink.url, events=["JobEndStateEvent"])

@@ -65,6 +65,7 @@ def refusal(device: EventDevice, identifier: str | None, token: str | None) -> s
 # ---- destinations
 
 
+@pytest.mark.conformance("EV-09", "EV-10", "EL-53", "EL-54")
 def test_each_destination_gets_a_token_of_its_own(device, sink):
     receiver = Receiver(device, sink, FIVE)
     assert list(receiver.made.tokens) == ["Scan", "Print", "Email", "Fax", "OCR"]
@@ -72,6 +73,7 @@ def test_each_destination_gets_a_token_of_its_own(device, sink):
     assert [one.name for one in device.destinations()] == [name for name, _ in FIVE]
 
 
+@pytest.mark.conformance("EV-19", "EL-53")
 def test_the_published_spellings_are_read(device, subscriber, sink):
     """2006/01, ClientDisplayString, and a context with blanks around it."""
     old = SCAN.replace("2006/08", "2006/01")
@@ -111,6 +113,7 @@ def test_a_client_may_subscribe_for_each_of_its_profiles(device, sink):
     assert got.text("ClientContext") == "Text"
 
 
+@pytest.mark.conformance("EV-12")
 def test_they_leave_with_their_subscription(device, subscriber, sink):
     lapses = Receiver(device, sink, [("A", "A")])
     ends = Receiver(device, sink, [("B", "B")])
@@ -138,6 +141,7 @@ def test_there_are_limits(device, subscriber, sink, destinations, subcode):
 # ---- the press
 
 
+@pytest.mark.conformance("EV-01", "EV-15", "EV-16")
 def test_only_the_owner_hears_of_a_press(device, make_sink):
     mine, other, nobody = make_sink(), make_sink(), make_sink()
     receiver = Receiver(device, mine, FIVE)
@@ -158,6 +162,7 @@ def test_only_the_owner_hears_of_a_press(device, make_sink):
     assert nobody.got == []
 
 
+@pytest.mark.conformance("EV-18")
 @pytest.mark.parametrize(("source", "told"), [("Platen", "Platen"), ("ADFDuplex", "ADFDuplex")])
 def test_the_source_can_be_chosen(device, receiver, source, told):
     device.press("Scan", source)
@@ -253,6 +258,7 @@ def test_one_job_that_empties_the_feeder_is_the_end_of_it(device, receiver):
     assert refusal(device, identifier, receiver.made.tokens["Scan"]) == INVALID_IDENTIFIER
 
 
+@pytest.mark.conformance("OP-12", "EV-16", "FA-08")
 def test_the_glass_is_scanned_once_for_each_press(device, receiver):
     device.press("Scan", "Platen")
     identifier = receiver.identifier()
@@ -260,6 +266,7 @@ def test_the_glass_is_scanned_once_for_each_press(device, receiver):
     assert refusal(device, identifier, receiver.made.tokens["Scan"]) == INVALID_IDENTIFIER
 
 
+@pytest.mark.conformance("EV-16", "FA-08")
 def test_once_can_be_asked_for(make_device, sink):
     device = make_device(sheets=3, rules=Rules(patience=HASTY, identifier_once=True))
     receiver = Receiver(device, sink)
@@ -269,6 +276,7 @@ def test_once_can_be_asked_for(make_device, sink):
     assert refusal(device, identifier, receiver.made.tokens["Scan"]) == INVALID_IDENTIFIER
 
 
+@pytest.mark.conformance("OP-12", "EV-17", "FA-08", "FA-09")
 def test_what_does_not_belong_together_is_refused(device, make_sink):
     receiver = Receiver(device, make_sink(), FIVE)
     foreign = Receiver(device, make_sink(), [("Elsewhere", "Elsewhere")])
@@ -295,6 +303,7 @@ def test_a_refused_job_leaves_the_identifier_good(make_device, sink):
     receiver.create(receiver.identifier())
 
 
+@pytest.mark.conformance("EV-12", "EV-17", "FA-08")
 def test_an_ended_subscription_takes_its_identifiers_along(device, subscriber, receiver):
     device.press("Scan")
     identifier = receiver.identifier()
@@ -310,6 +319,7 @@ def test_who_subscribes_again_may_still_fetch_the_scan(device, receiver):
     again.create(identifier)
 
 
+@pytest.mark.conformance("OP-11")
 def test_scans_from_the_computer_need_neither(device, receiver):
     device.client.create_scan_job(TICKET)
 

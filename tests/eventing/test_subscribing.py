@@ -37,6 +37,7 @@ def test_the_manager_is_the_service_with_an_identifier(device, subscriber, sink)
     assert made.expires == "PT3600S"
 
 
+@pytest.mark.conformance("EV-08", "EV-19")
 @pytest.mark.parametrize(
     "filter_text",
     [
@@ -56,6 +57,7 @@ def test_a_filter_is_read_as_it_was_meant(device, subscriber, sink, filter_text)
     sink.wait_for("JobEndStateEvent")
 
 
+@pytest.mark.conformance("EV-08")
 def test_no_mode_no_dialect_no_expires(device, subscriber, sink):
     made = subscriber.subscribe(sink.url, mode=None, dialect=None, expires=None)
     assert made.expires == "PT86400S"
@@ -93,6 +95,7 @@ def test_the_same_request_again_begins_nothing_new(device, subscriber, sink):
 # ---- reference parameters
 
 
+@pytest.mark.conformance("EV-14")
 def test_reference_parameters_come_back_as_they_were(device, subscriber, sink):
     """Verbatim, with the declarations that were in scope, attributes and inner space kept."""
     parameters = (
@@ -162,12 +165,14 @@ def test_the_identifier_is_compared_loosely(device, subscriber, sink, spelt):
     assert device.subscriptions() == 0
 
 
+@pytest.mark.conformance("EV-11", "EV-14")
 def test_any_of_our_paths_manages(device, subscriber, sink):
     made = subscriber.subscribe(sink.url)
     subscriber.client.url = subscriber.client.url.removesuffix("/scan") + "/"
     assert expires(subscriber.renew(made.identifier, "PT10M")) == "PT600S"
 
 
+@pytest.mark.conformance("EV-11")
 def test_who_thinks_in_datetimes_is_answered_in_them(device, subscriber, sink):
     made = subscriber.subscribe(sink.url, expires="2026-05-04T10:15:00+01:00")
     assert made.expires == "2026-05-04T09:15:00Z"
@@ -194,6 +199,7 @@ def test_what_is_granted(subscriber, sink, asked, granted):
     assert subscriber.subscribe(sink.url, expires=asked).expires == granted
 
 
+@pytest.mark.conformance("EV-11", "EV-12")
 def test_no_event_after_unsubscribe_and_after_expiry(device, subscriber, make_sink):
     gone, lapsed, stays = make_sink(), make_sink(), make_sink()
     subscriber.subscribe(stays.url)
@@ -211,6 +217,7 @@ def test_no_event_after_unsubscribe_and_after_expiry(device, subscriber, make_si
 # ---- refusals
 
 
+@pytest.mark.conformance("FA-23", "EV-08")
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -275,6 +282,7 @@ def test_two_sinks_are_one_too_many(subscriber, sink):
     assert subcode(subscriber.ask(doubled)) == (WSE, "InvalidMessage")
 
 
+@pytest.mark.conformance("FA-23", "EV-11")
 @pytest.mark.parametrize("operation", ["Renew", "GetStatus", "Unsubscribe"])
 def test_an_identifier_is_needed_and_must_be_known(subscriber, operation):
     assert subcode(subscriber.manage(operation, None)) == (WSE, "InvalidMessage")
@@ -283,6 +291,7 @@ def test_an_identifier_is_needed_and_must_be_known(subscriber, operation):
     assert unknown == (WSE, "UnableToRenew" if operation == "Renew" else "InvalidMessage")
 
 
+@pytest.mark.conformance("FA-23", "EV-12")
 def test_a_lapsed_subscription_cannot_be_renewed(device, subscriber, sink):
     made = subscriber.subscribe(sink.url, expires="PT5M")
     device.turn(300)

@@ -1,0 +1,129 @@
+"""A device with a front panel, and a client of it that is standard library only."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from http.client import HTTPConnection
+from typing import Any, NamedTuple
+
+import pytest
+from eventing.subscriber import Sink
+from eventing.wired import EventDevice
+
+from device.http.server import open_sockets
+from device.panel.api import Facts, Parts
+from device.panel.journal import Journal
+from device.panel.server import PanelServer
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    json: Any
+    raw: bytes
+
+
+class Panel:
+    """Talks to the panel at a port."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def __call__(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        raw: bytes | None = None,
+        **headers: str,
+    ) -> Answer:
+        path = path if path.startswith("/") else f"/api/v1/{path}"
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if body is not None:
+            raw = json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, raw, sent)
+            response = connection.getresponse()
+            data = response.read()
+        finally:
+            connection.close()
+        found = {name.lower(): value for name, value in response.getheaders()}
+        kind = found.get("content-type", "")
+        value = json.loads(data) if "json" in kind else None
+        return Answer(response.status, found, value, data)
+
+    def get(self, path: str) -> Any:
+        """What a GET that must succeed gives."""
+        answer = self("GET", path)
+        assert answer.status == 200, answer
+        return answer.json
+
+
+class PanelDevice(EventDevice):
+    """The device of the event tests, with its panel."""
+
+    def __init__(self, token: str = "", **options: Any) -> None:
+        super().__init__(**options)
+        sockets = open_sockets("127.0.0.1", 0)
+        self.panel = Panel(sockets[0].getsockname()[1])
+        self._server = self.do(lambda: PanelServer(self._parts(), sockets, token))
+        self.wait(self._server.start())
+
+    def _parts(self) -> Parts:
+        notifications = self.notifications
+
+        async def load() -> None:
+            await self.engine.reload()
+
+        return Parts(
+            Facts("A scanner", "1-2-3", "Model", self.url),
+            clock=self.clock,
+            engine=self.engine,
+            button=self.button,
+            destinations=notifications.destinations,
+            subscribers=notifications.table,
+            journal=Journal(self.clock),
+            load=load,
+            end_subscription=notifications.service.cancel,
+            waiting=notifications.delivery.waiting,
+        )
+
+    def close(self) -> None:
+        self.wait(self._server.stop())
+        super().close()
+
+
+MakeDevice = Callable[..., PanelDevice]
+
+
+@pytest.fixture
+def make_device() -> Iterator[MakeDevice]:
+    """Runs a device with a panel until the test ends: `make_device(sheets=3, token="x")`."""
+    with ExitStack() as stack:
+
+        def make(**options: Any) -> PanelDevice:
+            device = PanelDevice(**options)
+            stack.callback(device.close)
+            return device
+
+        yield make
+
+
+@pytest.fixture
+def device(make_device: MakeDevice) -> PanelDevice:
+    return make_device(sheets=3)
+
+
+@pytest.fixture
+def panel(device: PanelDevice) -> Panel:
+    return device.panel
+
+
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    sink = Sink()
+    yield sink
+    sink.close()

@@ -1,0 +1,132 @@
+"""What the journal keeps, and how one waits for it."""
+
+import asyncio
+import re
+import socket
+import threading
+
+import pytest
+from clients.wsscan import scan_ticket
+from eventing.subscriber import Sink, Subscriber
+from panel.conftest import Panel
+from support.clock import ManualClock
+from support.device import RunningDevice, refuse
+from support.wait import wait_until
+
+from device.panel.journal import MAX_XML, Direction, Filter, Journal
+
+LOOPBACK = ("run", "--no-discovery", "--host", "127.0.0.1", "--port", "0")
+
+
+def note(journal: Journal, action: str = "urn:x/Get", outcome: str = "ok", xml: str = "") -> None:
+    journal.add(Direction.REQUEST, "10.0.0.1", action, outcome, seconds=0.1, request_xml=xml)
+
+
+def test_it_is_bounded_in_number_and_size():
+    journal = Journal(ManualClock(), kept=3)
+    for number in range(5):
+        note(journal, f"urn:x/{number}", xml="x" * (MAX_XML + 1))
+    assert [entry.name for entry in journal.find(Filter())] == ["2", "3", "4"]
+    assert [entry.number for entry in journal.find(Filter(after=4))] == [5]
+    assert journal.entry(1) is None
+    found = journal.entry(5)
+    assert found is not None
+    assert len(found.request_xml) == MAX_XML
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [
+        (Filter(action="Get"), 2),
+        (Filter(action="urn:x/Get"), 2),
+        (Filter(action="Get", outcome="ok"), 1),
+        (Filter(direction="event"), 0),
+        (Filter(peer="10.0.0.1"), 3),
+        (Filter(peer="10.0.0.2"), 0),
+    ],
+)
+def test_it_is_filtered(wanted, count):
+    journal = Journal(ManualClock())
+    note(journal)
+    note(journal, outcome="wscn:InvalidArgs")
+    note(journal, "urn:x/Put")
+    assert len(journal.find(wanted)) == count
+
+
+async def test_who_waits_hears_of_what_passes_and_of_nothing_else():
+    journal = Journal(ManualClock())
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(journal.wait(Filter(action="Put"), 5))
+        await asyncio.sleep(0)
+        note(journal)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        note(journal, "urn:x/Put")
+    assert [entry.name for entry in waiting.result()] == ["Put"]
+    assert await journal.wait(Filter(action="Post"), 0.01) == []
+    assert not journal._waiting
+
+
+# ---- the whole program
+
+
+def panel_of(device: RunningDevice) -> Panel:
+    found = wait_until(
+        lambda: re.search(r"panel at port (\d+)", device.stderr()), 5, "the panel's port"
+    )
+    return Panel(int(found[1]))
+
+
+def test_requests_faults_and_events_are_kept(start_device):
+    device = start_device("--panel-port", "0")
+    panel, client, sink = panel_of(device), device.client, Sink()
+    client.url = device.scan_url
+    try:
+        Subscriber(client).subscribe(sink.url, events=["JobEndStateEvent"])
+        waiting: list[object] = []
+        waiter = threading.Thread(
+            target=lambda: waiting.append(panel.get("journal?action=RetrieveImage&wait=20"))
+        )
+        waiter.start()
+        job = client.create_scan_job(scan_ticket(dpi=75))
+        image = client.retrieve_image(job.id, job.token)
+        waiter.join(20)
+        ((retrieved,),) = waiting
+        assert retrieved["outcome"] == "ok"
+        assert retrieved["sent_octets"] >= len(image.content)
+        (event,) = panel.get("journal?direction=event&wait=5")
+        assert (event["name"], event["peer"]) == ("JobEndStateEvent", sink.url)
+        client.call("GetJobStatus", "<sca:X/>")
+        client.call(
+            "CancelJob", "<sca:CancelJobRequest><sca:JobId>99</sca:JobId></sca:CancelJobRequest>"
+        )
+        assert panel.get("journal?outcome=wsa:ActionNotSupported")[0]["name"] == "GetJobStatus"
+        (refused,) = panel.get("journal?outcome=wscn:ClientErrorJobIdNotFound")
+        whole = panel.get(f"journal/{refused['id']}")
+        assert "<sca:JobId>99</sca:JobId>" in whole["request_xml"]
+        assert panel.get(f"journal?after={refused['id']}") == []
+        assert panel("GET", "journal?colour=red").status == 422
+        assert panel("GET", "journal?wait=1000").status == 422
+        assert len(panel.get("journal?limit=2")) == 2
+    finally:
+        sink.close()
+
+
+def test_without_a_panel_there_is_no_port(start_device):
+    device = start_device("--no-panel")
+    device.client.get(device.endpoint)
+    assert "panel" not in device.stderr()
+
+
+def test_a_port_that_is_taken_matters_only_if_it_was_asked_for(start_device, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = refuse(
+            [*LOOPBACK, "--state-dir", tmp_path / "state", "--panel-port", port],
+            tmp_path,
+        )
+    assert done.returncode == 2
+    assert f"Port {port}" in done.stderr
+    first, second = start_device(), start_device()
+    assert first.client.get(first.endpoint) is not None
+    assert second.client.get(second.endpoint) is not None
