@@ -52,6 +52,7 @@ def assert_over(client, job):
     assert refused.value.name == "ClientErrorNoImagesAvailable"
 
 
+@pytest.mark.conformance("JM-10")
 @pytest.mark.parametrize(("wanted", "got"), [(0, 3), (None, 3), (1, 1), (2, 2), (3, 3), (7, 3)])
 def test_all_pages_that_are_wanted_and_there_are_one_file(device, client, wanted, got):
     device.pages.then(*acts(3))
@@ -64,6 +65,7 @@ def test_all_pages_that_are_wanted_and_there_are_one_file(device, client, wanted
     assert_over(client, job)
 
 
+@pytest.mark.conformance("JM-10", "JM-11")
 @pytest.mark.parametrize("images", [0, 1])
 def test_the_glass_gives_a_file_of_one_page(device, client, images):
     job = document_job(client, source="Platen", images=images)
@@ -74,6 +76,7 @@ def test_the_glass_gives_a_file_of_one_page(device, client, images):
     assert_over(client, job)
 
 
+@pytest.mark.conformance("JM-10")
 def test_fronts_and_backs_alternate(device, client):
     back = Side(color="Grayscale8", dpi=200)
     job = document_job(client, source="ADFDuplex", dpi=100, back=back)
