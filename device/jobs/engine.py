@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 
-from device.clock import Clock
 from device.errors import (
     DeviceError,
     InvalidJobToken,
@@ -18,89 +16,28 @@ from device.errors import (
     TemporaryError,
 )
 from device.jobs.document import DocumentPages
-from device.jobs.history import HistoryStore
+from device.jobs.engine_room import EngineRoom, is_feeder
 from device.jobs.machine import RETRIEVE_TIMEOUT_S, Job, JobInput
-from device.jobs.ports import Following, Image, Limits, Pages
-from device.jobs.queue import JobQueue, check_has_images
+from device.jobs.ports import Following, Image
+from device.jobs.queue import check_has_images
 from device.jobs.request import image_spec, scan_request
-from device.jobs.scanner import Scanner
 from device.jobs.transfer import ImageTransfer
-from device.jobs.tray import Tray
-from device.model.capabilities import ADF, ADF_DUPLEX, MULTI_PAGE_FORMATS
-from device.model.changes import Change, ConditionCleared, ConditionRaised, StatusChanged
+from device.model.capabilities import ADF_DUPLEX, MULTI_PAGE_FORMATS
 from device.model.job import JobRecord, JobState, JobStateReason
-from device.model.status import Component, ConditionName, ScannerStatus, Severity
 from device.model.ticket import DocumentFinalParameters, ImageInformation, ScanTicket
-from scanner_backends.base import Description, TrayPage
 from scanner_backends.errors import (
     BackendError,
     Cancelled,
-    CoverOpen,
     DeviceBusy,
     Inval,
-    Jammed,
     NoDocs,
 )
 
 log = logging.getLogger(__name__)
 
-_CONDITIONS: dict[type[BackendError], ConditionName] = {
-    Jammed: ConditionName.MEDIA_JAM,
-    CoverOpen: ConditionName.COVER_OPEN,
-}
-"""What a person can mend, so that the page is tried again when it is."""
 
-
-def is_feeder(source: str) -> bool:
-    """Whether an InputSource takes its pages from the feeder."""
-    return source in (ADF, ADF_DUPLEX)
-
-
-class Engine:
-    """The job engine of one scanner.
-
-    Args:
-        job_ids: gives the next JobId; never the same one soon again.
-        token: gives a token that nobody can guess.
-        publish: told of every change, in order.
-        history: keeps ended jobs over restarts.
-    """
-
-    def __init__(
-        self,
-        pages: Pages,
-        tray: Tray,
-        *,
-        clock: Clock,
-        job_ids: Callable[[], int],
-        token: Callable[[], str],
-        publish: Callable[[Change], None],
-        limits: Limits | None = None,
-        history: HistoryStore | None = None,
-    ) -> None:
-        self.pages = pages
-        self.tray = tray
-        self.scanner = Scanner()
-        self._clock = clock
-        self._job_ids = job_ids
-        self._token = token
-        self._publish = publish
-        self._limits = limits or Limits()
-        self.queue = JobQueue(
-            clock=clock,
-            remembered=self._limits.history,
-            store=history,
-            publish=publish,
-            stop_backend=self._spawn_stop,
-            moved=self._moved,
-        )
-        self._last_retrieve: dict[int, str] = {}
-        self._waiters: list[asyncio.Future[None]] = []
-        self._kick = asyncio.Event()
-        self._group: asyncio.TaskGroup | None = None
-        self._closing = False
-        self._last_status = self.status()
-        self._tray_changed()
+class Engine(EngineRoom):
+    """The job engine of one scanner."""
 
     # ---- what others may ask
 
@@ -115,10 +52,6 @@ class Engine:
     def record(self, job_id: int | str) -> JobRecord:
         """One job, live or finished. Raises JobIdNotFound."""
         return self.queue.find(job_id).record
-
-    def status(self) -> ScannerStatus:
-        """The scanner's status."""
-        return self.scanner.status(busy=bool(len(self.queue)))
 
     def check_accepting(self) -> None:
         """Refuse while no further job can be taken.
@@ -231,103 +164,6 @@ class Engine:
             raise OperationFailed
         self.queue.give(job_id, JobInput.RELEASE)
 
-    async def reload(self) -> Description:
-        """Read the source afresh and fill the feeder. Raises BackendError."""
-        description = await self.pages.describe()
-        self.tray.load(description)
-        self._tray_changed()
-        return description
-
-    def pause(self, *, paused: bool) -> None:
-        """Stop the scanner from outside, or let it go on."""
-        self.scanner.paused = paused
-        self._conditions_changed()
-
-    def raise_condition(self, name: str, component: str, severity: Severity | None = None) -> None:
-        """Something is the matter; jobs at work stop if it is critical.
-
-        Name and component are keywords of the standard, or a vendor's. Without a severity the
-        condition has its usual one.
-        """
-        condition = self.scanner.raise_condition(name, component, self._clock.now(), severity)
-        if condition is not None:
-            log.info("%s at %s", name, component)
-            self._publish(ConditionRaised(condition))
-            self._conditions_changed()
-
-    def clear_condition(self, condition_id: int) -> None:
-        """A condition is gone; jobs that it stopped go on."""
-        cleared = self.scanner.clear_condition(condition_id, self._clock.now())
-        if cleared is not None:
-            self._publish(ConditionCleared(cleared))
-            self._conditions_changed()
-
-    # ---- lifetime
-
-    async def run(self) -> None:
-        """Watch deadlines and let go of cancelled pages, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
-            while True:
-                self.queue.tick()
-                self._kick.clear()
-                due = self.queue.next_deadline()
-                wait = None if due is None else max(0.0, due - self._clock.monotonic())
-                try:
-                    async with asyncio.timeout(wait):
-                        await self._kick.wait()
-                except TimeoutError:
-                    continue
-
-    async def close(self, patience_s: float = 3.0) -> None:
-        """End all jobs, and wait until the page line has let go of them."""
-        self._closing = True
-        for job in self.queue.active():
-            self.queue.give(job.job_id, JobInput.SHUTDOWN)
-        try:
-            async with asyncio.timeout(patience_s):
-                await self._until(lambda: not len(self.queue))
-        except TimeoutError:
-            log.warning("%d jobs did not end in time", len(self.queue))
-
-    # ---- for the transfers
-
-    async def going(self, job_id: int) -> None:
-        """Wait while the scanner is stopped and this job could still go on."""
-
-        def free() -> bool:
-            active = self.queue.is_active(job_id)
-            return not self.scanner.stopped or not active or self._terminating(job_id)
-
-        if not free():
-            await self._until(free)
-
-    def raise_condition_of(self, source: str, error: BackendError) -> bool:
-        """Raise the condition that an error of the source tells of; False if it tells of none."""
-        condition = _CONDITIONS.get(type(error))
-        if condition is None:
-            return False
-        self.raise_condition(condition, Component.ADF if is_feeder(source) else Component.PLATEN)
-        return True
-
-    def take(self, source: str, *, back: bool) -> TrayPage | None:
-        """The next page of the source; None with real media, or when none is left."""
-        if not is_feeder(source):
-            return self.tray.take_platen()
-        page = self.tray.take_feeder(duplex=source == ADF_DUPLEX, back=back)
-        self._tray_changed()
-        return page
-
-    def put_back(self, source: str, page: TrayPage | None) -> None:
-        """A page that nobody got: it lies in the feeder, or on the platen, again."""
-        if page is None:
-            return
-        if is_feeder(source):
-            self.tray.put_back(page)
-            self._tray_changed()
-        else:
-            self.tray.keep_platen()
-
     # ---- inside
 
     async def _tidied_up(self, job_id: int) -> None:
@@ -347,9 +183,6 @@ class Engine:
             return not job.retrieving
 
         await self._until(over)
-
-    def _terminating(self, job_id: int) -> bool:
-        return self.queue.find(job_id).state is JobState.TERMINATING
 
     async def _turn(self, job_id: int) -> None:
         """Wait until this job may scan.
@@ -422,50 +255,3 @@ class Engine:
                     self.queue.give_if_active(job.job_id, given)
                     raise OperationFailed("The scanner could not scan the page.") from error
                 await self._turn(job.job_id)
-
-    def _spawn_stop(self, job_id: int) -> None:
-        assert self._group is not None, "the engine is not running"
-        self._group.create_task(self._stop_backend(job_id))
-
-    async def _stop_backend(self, job_id: int) -> None:
-        try:
-            await self.pages.cancel(job_id)
-        except BackendError as error:
-            log.error("job %d: %s", job_id, error)
-        self.queue.give_if_active(job_id, JobInput.BACKEND_STOPPED)
-
-    def _conditions_changed(self) -> None:
-        given = JobInput.SCANNER_STOPPED if self.scanner.stopped else JobInput.SCANNER_RESUMED
-        for job in self.queue.active():
-            if self.scanner.stopped or JobStateReason.SCANNER_STOPPED in job.reasons:
-                self.queue.give(job.job_id, given)
-        self._moved()
-
-    def _tray_changed(self) -> None:
-        """Keep the condition of the empty feeder in step with the tray."""
-        empty = self.scanner.find(ConditionName.INPUT_TRAY_EMPTY, Component.ADF)
-        if self.tray.feeder_empty:
-            self.raise_condition(ConditionName.INPUT_TRAY_EMPTY, Component.ADF)
-        elif empty is not None:
-            self.clear_condition(empty.condition_id)
-
-    def _moved(self) -> None:
-        """Wake whoever waits, and tell of a new state of the scanner."""
-        status, last = self.status(), self._last_status
-        if (status.state, status.reasons) != (last.state, last.reasons):
-            self._last_status = status
-            self._publish(StatusChanged(status))
-        if len(self._last_retrieve) > len(self.queue):
-            live = (job.job_id for job in self.queue.active())
-            self._last_retrieve = {n: self._last_retrieve.get(n, "") for n in live}
-        self._kick.set()
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def _until(self, ready: Callable[[], bool]) -> None:
-        while not ready():
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
