@@ -219,6 +219,9 @@ def test_bytes_rest_while_a_cover_is_open_and_then_go_on(device, client):
     device.until(lambda: device.state(job.id) == sending, "the first bytes")
     raised(device, "CoverOpen")
     assert device.state(job.id) == ("Processing", ("ScannerStopped",))
+    cleared(device, conditions(client)[0][0])
+    assert device.state(job.id) == sending
+    raised(device, "CoverOpen")
     device.open(act)
     assert not pending.done()
     cleared(device, conditions(client)[0][0])
