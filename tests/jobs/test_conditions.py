@@ -223,7 +223,10 @@ def test_bytes_rest_while_a_cover_is_open_and_then_go_on(device, client):
     assert device.state(job.id) == sending
     raised(device, "CoverOpen")
     device.open(act)
-    assert not pending.done()
+    device.until(lambda: len(device.pages.given) == 2, "the second piece")
+    for _ in range(3):
+        assert device.state(job.id) == ("Processing", ("ScannerStopped",))
+    assert device.pages.given == [b"1", b"2"]
     cleared(device, conditions(client)[0][0])
     assert pending.result(5).content == b"123"
     assert device.ended(job.id) == ("Completed", ("None",))

@@ -53,6 +53,8 @@ class ScriptedPages:
         self.acts: deque[Act] = deque()
         self.asked: list[Asked] = []
         self.cancels: list[int] = []
+        self.given: list[bytes] = []
+        """Every chunk that was taken from us."""
         self.let_go = asyncio.Event()
         self.let_go.set()
         """Cleared, the source does not stop when a job is cancelled, until it is set again."""
@@ -87,7 +89,7 @@ class ScriptedPages:
             wish = await following(trouble) if following else None
             return await self._next_act(Asked(job_id, *wish), stop) if wish else None
 
-        return ScriptedImage(MEDIA_TYPES[spec.format], act, stop, next_act)
+        return ScriptedImage(MEDIA_TYPES[spec.format], act, stop, next_act, self.given)
 
     async def _next_act(self, asked: Asked, stop: asyncio.Event) -> Act:
         self.asked.append(asked)
@@ -110,8 +112,16 @@ class ScriptedPages:
 class ScriptedImage:
     """The bytes of one page, or of the pages of a document."""
 
-    def __init__(self, media_type: str, act: Act, stop: asyncio.Event, next_act: NextAct) -> None:
+    def __init__(
+        self,
+        media_type: str,
+        act: Act,
+        stop: asyncio.Event,
+        next_act: NextAct,
+        given: list[bytes],
+    ) -> None:
         self.media_type = media_type
+        self._given = given
         self._act = act
         self._stop = stop
         self._next_act = next_act
@@ -147,6 +157,7 @@ class ScriptedImage:
                     raise act.breaks
             if self._stop.is_set():
                 raise Cancelled("as told")
+            self._given.append(chunk)
             yield chunk
 
     async def aclose(self) -> None:
