@@ -42,13 +42,14 @@ class HistoryStore:
         except OSError as error:
             log.warning("%s cannot be read: %s", self._path, error.strerror or error)
             return ()
-        lines = data.splitlines(keepends=True)
+        lines = data.splitlines()
         found = [(line, job) for line in lines if (job := _job(line)) is not None]
         kept = found[-remembered:] if remembered else []
-        self._lines = [line for line, _ in kept]
+        self._lines = [line + b"\n" for line, _ in kept]
         self._in_file = len(lines)
         if len(found) != len(lines):
             log.warning("%s: %d damaged entries left out", self._path, len(lines) - len(found))
+        if len(found) != len(lines) or (data and not data.endswith(b"\n")):
             self._write_anew()
         return tuple(job for _, job in kept)
 
@@ -89,7 +90,7 @@ class HistoryStore:
 def _job(line: bytes) -> Job | None:
     try:
         entry = json.loads(line)
-        if not line.endswith(b"\n") or entry["version"] != VERSION:
+        if entry["version"] != VERSION:
             return None
         job = from_json(Job, entry["job"])
     except (ValueError, KeyError, TypeError, RecursionError):

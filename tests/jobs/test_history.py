@@ -70,6 +70,7 @@ def test_the_history_is_bounded_in_memory_and_on_disk(make_device, path):
     "damage",
     [
         lambda data: data[:-20],
+        lambda data: data[:-1],
         lambda data: data + b'{"version": 1, "job": {}}\n',
         lambda data: b"\0\xff garbage\n" + data,
         lambda data: data.replace(b'"token"', b'"t\xffken"', 1),
@@ -77,14 +78,24 @@ def test_the_history_is_bounded_in_memory_and_on_disk(make_device, path):
         lambda data: data.replace(b'"version": 1', b'"version": 2', 1),
         lambda data: data.replace(b'"Canceled"', b'"Pending"', 1),
     ],
-    ids=["cut", "empty", "garbage", "not text", "deep", "of another version", "not ended"],
+    ids=[
+        "cut",
+        "cut at its end",
+        "empty",
+        "garbage",
+        "not text",
+        "deep",
+        "of another version",
+        "not ended",
+    ],
 )
 def test_damage_costs_one_job_at_most(make_device, path, damage, caplog):
     run_jobs(make_device(sheets=1, engine_options={"history": HistoryStore(path)}), 4)
     path.write_bytes(damage(path.read_bytes()))
     found = HistoryStore(path).load(100)
     assert len(found) >= 3
-    assert "damaged" in caplog.text
+    if path.read_bytes().count(b"\n") != 4:
+        assert "damaged" in caplog.text
     again = HistoryStore(path)
     assert again.load(100) == found
     again.add(replace(found[-1], job_id=99), 100)

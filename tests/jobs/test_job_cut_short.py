@@ -2,6 +2,8 @@
 
 import contextlib
 import http.client
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 from clients.wsscan import FaultAnswer, retrieve_image_body, scan_ticket
@@ -154,3 +156,25 @@ def test_a_device_that_goes_down_aborts_its_jobs(device, client):
     assert device.state(job.id)[0] == "Aborted"
     refused = fault_of(lambda: client.create_scan_job(scan_ticket()))
     assert refused == "ServerErrorNotAcceptingJobs"
+
+
+@conformance("JM-07")
+def test_bytes_that_lay_in_a_buffer_were_not_delivered(device, client):
+    """All has left us, but the peer's window is full when it hangs up."""
+    device.pages.then(Act(chunks=[bytes(30_000)] * 4))
+    job = client.create_scan_job(scan_ticket(source="ADF"))
+    request = client.envelope("RetrieveImage", retrieve_image_body(job.id, job.token))
+    address = urlsplit(client.url)
+    head = (
+        f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        f"Content-Type: application/soap+xml\r\nContent-Length: {len(request)}\r\n\r\n"
+    )
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.connect((address.hostname, address.port))
+        sock.sendall(head.encode() + request)
+        sending = ("Processing", ("JobTransferring",))
+        device.until(lambda: device.state(job.id) == sending, "the last byte's departure")
+    assert device.ended(job.id) == ("Aborted", ("ImageTransferError",))
+    again = client.create_scan_job(scan_ticket(source="ADF"))
+    assert len([*client.images(again)]) == 3
