@@ -94,8 +94,7 @@ def test_damage_costs_one_job_at_most(make_device, path, damage, caplog):
     path.write_bytes(damage(path.read_bytes()))
     found = HistoryStore(path).load(100)
     assert len(found) >= 3
-    if path.read_bytes().count(b"\n") != 4:
-        assert "damaged" in caplog.text
+    assert len(found) == 4 or "damaged" in caplog.text
     again = HistoryStore(path)
     assert again.load(100) == found
     again.add(replace(found[-1], job_id=99), 100)
