@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 MM_PER_INCH = 25.4
 
@@ -93,8 +93,47 @@ class TrayPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolutions:
+    """Resolutions in pixels per inch: those `listed`, or else every `step` from `low` to `high`."""
+
+    listed: tuple[int, ...] = ()
+    low: int = 0
+    high: int = 0
+    step: int = 1
+
+    def __contains__(self, dpi: int) -> bool:
+        if self.listed:
+            return dpi in self.listed
+        return self.low <= dpi <= self.high and (dpi - self.low) % self.step == 0
+
+    @property
+    def best(self) -> int:
+        """The highest one, 0 if there is none."""
+        return max(self.listed, default=self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What one source of real media can do: modes with their depths, resolutions, its area.
+
+    `native` is the device's own name for the source, '' if it has none.
+    """
+
+    source: Source
+    modes: tuple[tuple[Mode, int], ...]
+    x_dpi: Resolutions
+    y_dpi: Resolutions
+    width_mm: float
+    height_mm: float
+    native: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
-    """What a backend has. An empty `platen` or `feeder` with `virtual` means: no such source."""
+    """What a backend has. An empty `platen` or `feeder` with `virtual` means: no such source.
+
+    With real media, `sources` tells what there is.
+    """
 
     name: str
     virtual: bool
@@ -102,6 +141,7 @@ class Description:
     feeder: tuple[TrayPage, ...] = ()
     refused: tuple[str, ...] = ()
     """One sentence for each file or entry that was left out, and why."""
+    sources: tuple[Abilities, ...] = ()
 
 
 class Backend(Protocol):
@@ -125,4 +165,13 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Release the source."""
+        ...
+
+
+@runtime_checkable
+class RunningBackend(Backend, Protocol):
+    """A backend with real media, which may feed on from page to page of a job."""
+
+    def end_run(self) -> None:
+        """The job is over, or another one follows: whatever still runs shall come to rest."""
         ...

@@ -19,6 +19,7 @@ GROUP = "wsd_scanner.backends"
 OWN = {
     "chart": "scanner_backends.chart:ChartBackend",
     "images": "scanner_backends.image_files:ImageFilesBackend",
+    "sane": "scanner_backends.sane.backend:SaneBackend",
 }
 """Our own, by name: a worker that opens one of them need not read the metadata of everything that
 is installed, and nobody else's entry point can take the name."""

@@ -16,7 +16,15 @@ from enum import IntEnum, StrEnum
 from typing import Any, BinaryIO
 
 from device.imaging.spec import ImageSpec
-from scanner_backends.base import Description, Mode, ScanRequest, Source, TrayPage
+from scanner_backends.base import (
+    Abilities,
+    Description,
+    Mode,
+    Resolutions,
+    ScanRequest,
+    Source,
+    TrayPage,
+)
 from scanner_backends.errors import BY_NAME, BackendError, IoError
 
 MAX_PAYLOAD = 1 << 20
@@ -159,9 +167,26 @@ def description_of(text: bytes) -> Description:
             platen=tuple(TrayPage(**page) for page in told["platen"]),
             feeder=tuple(TrayPage(**page) for page in told["feeder"]),
             refused=tuple(str(sentence) for sentence in told["refused"]),
+            sources=tuple(_abilities_of(source) for source in told["sources"]),
         )
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise FrameError(f"a description that is none: {error!r}") from None
+
+
+def _abilities_of(told: dict[str, Any]) -> Abilities:
+    x_dpi, y_dpi = (
+        Resolutions(tuple(dpi["listed"]), dpi["low"], dpi["high"], dpi["step"])
+        for dpi in (told["x_dpi"], told["y_dpi"])
+    )
+    return Abilities(
+        source=Source(told["source"]),
+        modes=tuple((Mode(mode), int(depth)) for mode, depth in told["modes"]),
+        x_dpi=x_dpi,
+        y_dpi=y_dpi,
+        width_mm=float(told["width_mm"]),
+        height_mm=float(told["height_mm"]),
+        native=str(told["native"]),
+    )
 
 
 class Part(StrEnum):
@@ -192,7 +217,7 @@ class FinishOrder:
 
 @dataclass(frozen=True, slots=True)
 class CancelOrder:
-    """End what is under way for a job."""
+    """End what is under way for a job, and let a feeder that runs for it come to rest."""
 
     job: int
 

@@ -150,6 +150,11 @@ class PageLine:
         if self._image is not None and self._image.job_id == job_id:
             await self._stop(self._image)
 
+    def job_over(self, job_id: int) -> None:
+        """No further page is asked for that job: real media may come to rest. Does not wait."""
+        if self._child is not None and self._child.alive:
+            self._child.send(CancelOrder(job_id))
+
     async def close(self) -> None:
         """End the page under way, and the worker."""
         if self._image is not None:

@@ -33,11 +33,12 @@ from device.pages.frames import (
     FinishOrder,
     Frame,
     Kind,
+    Order,
     PageOrder,
     Part,
     QuitOrder,
 )
-from scanner_backends.base import Backend, RawPage
+from scanner_backends.base import Backend, RawPage, RunningBackend
 from scanner_backends.errors import BackendError, Cancelled, IoError, NoDocs, NoMem
 from scanner_backends.registry import open_backend
 
@@ -55,7 +56,7 @@ log = logging.getLogger(__name__)
 class Task:
     """An order on its way through the worker."""
 
-    order: PageOrder | DescribeOrder | QuitOrder
+    order: Order
     cancelled: threading.Event = field(default_factory=threading.Event)
     following: queue.SimpleQueue[PageOrder | None] = field(default_factory=queue.SimpleQueue)
     """Of a document: the orders of its further pages. None ends it, or wakes it when cancelled."""
@@ -75,6 +76,7 @@ class Worker:
         self._out = out
         self._spool_dir = spool_dir
         self._backend: Backend | None = None
+        self._run_job = 0
         self._waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards the two below
         self._pages: list[Task] = []
@@ -89,6 +91,8 @@ class Worker:
                 break
             if isinstance(task.order, DescribeOrder):
                 self._guarded(0, self._describe)
+            elif isinstance(task.order, CancelOrder):
+                self._end_run(task.order.job)
             elif isinstance(task.order, PageOrder):
                 self._page(task, task.order)
         if self._backend:
@@ -103,7 +107,6 @@ class Worker:
                 continue
             if isinstance(order, CancelOrder):
                 self._cancel(order.job)
-                continue
             if isinstance(order, FinishOrder):
                 self._follow(order.job, None)
                 continue
@@ -166,6 +169,9 @@ class Worker:
     def _scan(self, task: Task, order: PageOrder) -> None:
         encode = document_encoder_for(order.spec.format)
         backend = self._open()
+        if order.job != self._run_job:
+            self._end_run(self._run_job)
+            self._run_job = order.job
         with self._lock:
             self._scanning = task
         width_px = height_px = sent = 0
@@ -213,6 +219,11 @@ class Worker:
                 self._send(frames.error_frame(first.job, trouble, Kind.NEXT))
             order = task.following.get()
         self._check(task)
+
+    def _end_run(self, job: int) -> None:
+        """Let a feeder come to rest that may still run for that job."""
+        if job == self._run_job and isinstance(self._backend, RunningBackend):
+            self._backend.end_run()
 
     def _open(self) -> Backend:
         if self._backend is None:
