@@ -164,11 +164,13 @@ def _element_data(
     """
     entries: dict[tuple[str, str], str] = {}
     for name in names:
+        key = (name.namespace, name.local)
+        if key in entries:
+            continue
         content = section(name)
         valid = "false" if content is None else "true"
         marks = f'{_echo(name)} Valid="{valid}"'
-        entry = element("wscn:ElementData", content or "", attributes=marks)
-        entries.setdefault((name.namespace, name.local), entry)
+        entries[key] = element("wscn:ElementData", content or "", attributes=marks)
     if sum(map(len, entries.values())) > MAX_LISTED:
         raise InvalidArgs("RequestedElements", "asks for more than one answer may hold")
     return list(entries.values())

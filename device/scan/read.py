@@ -6,7 +6,7 @@ Child order, prefixes, padding, both members of a choice and foreign content are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from device.errors import InvalidArgs
 from device.model.ticket import (
@@ -25,8 +25,7 @@ MAX_TEXT = 255
 """Characters of a JobDescription string that are kept (ws-scan section 6.7)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestedName:
+class RequestedName(NamedTuple):
     """A section that a client asks for: its expanded name, and the text it was spelt by."""
 
     namespace: str
@@ -43,12 +42,14 @@ def requested_names(body: Element) -> tuple[RequestedName, ...]:
         InvalidArgs: there is no RequestedElements, or no Name in it.
     """
     requested = xml.need(body, WSCN, "RequestedElements")
-    names = xml.children(requested, WSCN, "Name")
-    if not names:
+    found = []
+    for name in xml.children(requested, WSCN, "Name"):
+        asked = xml.text(name)
+        namespace, local = xml.resolve_qname(asked, name, WSCN)
+        found.append(RequestedName(namespace, local, asked))
+    if not found:
         raise InvalidArgs("Name", "is missing in RequestedElements")
-    return tuple(
-        RequestedName(*xml.qname(name, default=WSCN), asked=xml.text(name)) for name in names
-    )
+    return tuple(found)
 
 
 def job_id(body: Element) -> int | str:

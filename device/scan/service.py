@@ -80,6 +80,7 @@ class ScanService:
         self._now = now
         self._started = started or _nothing_started
         self._vendor_sections = dict(vendor_sections or {})
+        self._told: tuple[tuple[ScannerStatus, datetime], str] | None = None
         self._description = description
         self._wished_ticket = default_ticket
         self.reconfigure(configuration)
@@ -154,12 +155,20 @@ class ScanService:
             if name.namespace != WSCN:
                 return self._vendor_sections.get((name.namespace, name.local))
             if name.local == "ScannerStatus":
-                return write_scanner.status(self._jobs.status(), self._now())
+                return self._status()
             return self._sections.get(name.local)
 
         return operations.scanner_elements(
             read.requested_names(operations.body_of(incoming)), section
         )
+
+    def _status(self) -> str:
+        """ScannerStatus as XML: the same as before, unless it changed or a second went by."""
+        status, now = self._jobs.status(), self._now()
+        key = (status, now.replace(microsecond=0))
+        if self._told is None or self._told[0] != key:
+            self._told = (key, write_scanner.status(status, now))
+        return self._told[1]
 
     async def get_job_elements(self, incoming: Incoming) -> Answer:
         """Tell sections of one job, live or finished (ws-scan section 7.6)."""

@@ -42,7 +42,10 @@ def format_duration(seconds: float) -> str:
 
 def format_datetime(moment: datetime) -> str:
     """UTC with `Z`, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
+    utc = moment.astimezone(UTC)
+    return (
+        f"{utc.year:04}-{utc.month:02}-{utc.day:02}T{utc.hour:02}:{utc.minute:02}:{utc.second:02}Z"
+    )
 
 
 def parse_datetime(value: str) -> datetime:

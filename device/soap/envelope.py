@@ -47,10 +47,10 @@ def read(data: bytes, limit: int = xml.MAX_ENVELOPE) -> Envelope:
         if root.tag == f"{{{SOAP11}}}Envelope" or xml.local_name(root) == "Envelope":
             raise VersionMismatch
         raise MalformedMessage("it is no SOAP envelope")
-    body = root.find(_BODY)
+    body = next(root.iterchildren(_BODY), None)
     if body is None:
         raise MalformedMessage("the envelope has no body")
-    header = root.find(_HEADER)
+    header = next(root.iterchildren(_HEADER), None)
     blocks = () if header is None else tuple(header)
 
     values: dict[str, str] = {}

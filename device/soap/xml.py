@@ -106,7 +106,7 @@ def raw_text(element: Element) -> str:
 
 def find(parent: Element, namespace: str, local: str) -> Element | None:
     """The first child of that name, wherever it stands."""
-    return parent.find(f"{{{namespace}}}{local}")
+    return next(parent.iterchildren(f"{{{namespace}}}{local}"), None)
 
 
 def need(parent: Element, namespace: str, local: str) -> Element:
@@ -123,7 +123,7 @@ def need(parent: Element, namespace: str, local: str) -> Element:
 
 def children(parent: Element, namespace: str, local: str) -> list[Element]:
     """All children of that name, in order."""
-    return parent.findall(f"{{{namespace}}}{local}")
+    return list(parent.iterchildren(f"{{{namespace}}}{local}"))
 
 
 def local_name(element: Element) -> str:
