@@ -17,10 +17,10 @@ from device.dsp.process import MAX_DOCUMENT
 from device.dsp.runner import ScannedPage
 from device.dsp.sending import SendOptions, SendResult
 from device.errors import ConfigError, DeviceError, OperationFailed
-from device.imaging.spec import SUPPORTED
+from device.imaging.spec import SUPPORTED, ImageSpec
 from device.jobs.request import image_spec, scan_request
 from device.jobs.tray import Tray
-from device.model.capabilities import ADF, ADF_DUPLEX, PLATEN
+from device.model.capabilities import ADF, ADF_DUPLEX, MULTI_PAGE_FORMATS, PLATEN, is_feeder
 from device.model.ticket import DocumentParameters, ScanTicket, Wish
 from device.pages.supervisor import PageLine
 from device.profile import Profile
@@ -28,8 +28,8 @@ from device.scan.read import read_ticket
 from device.scan.validation import Verdict, resolve
 from device.soap import xml
 from device.soap.namespaces import PSP
-from scanner_backends.base import Description
-from scanner_backends.errors import BackendError, Cancelled, NoDocs
+from scanner_backends.base import Description, ScanRequest
+from scanner_backends.errors import BackendError, NoDocs
 
 log = logging.getLogger(__name__)
 
@@ -93,40 +93,66 @@ def _ticket_of(process: Path) -> ScanTicket:
         raise ConfigError(f"{process}: {error}") from None
 
 
+Order = tuple[int | None, ScanRequest, ImageSpec]
+
+
+class _Orders:
+    """The pages of the tray in turn, up to ImagesToTransfer, as orders for the page line."""
+
+    def __init__(self, tray: Tray, verdict: Verdict) -> None:
+        self._tray = tray
+        self._verdict = verdict
+        self._source = verdict.parameters.input_source.value
+        wanted = verdict.parameters.images_to_transfer.value
+        self._left = (wanted or None) if is_feeder(self._source) else 1
+        self._count = 0
+
+    def next(self) -> Order | None:
+        """The next order, None after the last."""
+        if self._count == self._left:
+            return None
+        back = self._source == ADF_DUPLEX and self._count % 2 == 1
+        if is_feeder(self._source):
+            page = self._tray.take_feeder(duplex=self._source == ADF_DUPLEX, back=back)
+        else:
+            page = self._tray.take_platen()
+        if page is None and self._tray.virtual:
+            return None
+        self._count += 1
+        parameters = self._verdict.parameters
+        return (
+            None if page is None else page.number,
+            scan_request(parameters, back=back),
+            image_spec(parameters, self._verdict.images, back=back),
+        )
+
+    async def following(self, trouble: BackendError | None) -> Order | None:
+        """The next page of a document; what keeps one from coming ends it."""
+        if trouble is not None:
+            raise trouble
+        return self.next()
+
+
 async def _pages(line: PageLine, tray: Tray, verdict: Verdict) -> AsyncIterator[ScannedPage]:
-    """Every page in turn, up to ImagesToTransfer.
+    """Every page in turn; of a format that holds many, one document of them all.
 
     Raises:
         OperationFailed: a page could not be scanned; those before it are on their way.
     """
-    parameters, images = verdict.parameters, verdict.images
-    source = parameters.input_source.value
-    left = parameters.images_to_transfer.value if source in (ADF, ADF_DUPLEX) else 1
+    format_ = verdict.parameters.format.value
+    orders = _Orders(tray, verdict)
+    following = orders.following if format_ in MULTI_PAGE_FORMATS else None
     count = 0
-    while not left or count < left:
-        back = source == ADF_DUPLEX and count % 2 == 1
-        if source in (ADF, ADF_DUPLEX):
-            page = tray.take_feeder(duplex=source == ADF_DUPLEX, back=back)
-        else:
-            page = tray.take_platen()
-        if page is None and tray.virtual:
-            return
+    while (order := orders.next()) is not None:
         count += 1
         try:
-            image = await line.page(
-                count,
-                None if page is None else page.number,
-                scan_request(parameters, back=back),
-                image_spec(parameters, images, back=back),
-            )
+            image = await line.page(count, *order, following=following)
         except NoDocs:
             return
-        except Cancelled:
-            raise OperationFailed("The scan was cancelled.") from None
         except BackendError as error:
             raise OperationFailed(str(error)) from error
         async with image:
-            yield ScannedPage(parameters.format.value, _chunks(image))
+            yield ScannedPage(format_, _chunks(image))
 
 
 async def _chunks(image: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

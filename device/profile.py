@@ -15,7 +15,9 @@ from device.errors import ConfigError
 from device.model.capabilities import (
     ADF_DUPLEX,
     FILM,
+    MULTI_PAGE_FORMATS,
     PLATEN,
+    SINGLE_IMAGE_FORMATS,
     DeviceSettings,
     LocalText,
     Range,
@@ -158,7 +160,7 @@ def _configuration(table: Table, formats: Mapping[str, tuple[str, ...]]) -> Scan
     if 100 not in scaling:
         raise table.wrong("scaling", "must include 100")
     settings = DeviceSettings(
-        formats=table.texts("formats", known=formats),
+        formats=_formats(table, formats),
         quality=_range(table, "quality", (0, 100), 0, 100),
         content_types=table.texts("content_types", ("Auto",), known=CONTENT_TYPES),
         document_size_auto_detect=table.boolean("document_size_auto_detect", False),
@@ -202,6 +204,15 @@ def _configuration(table: Table, formats: Mapping[str, tuple[str, ...]]) -> Scan
             if color not in held:
                 raise table.wrong("formats", f"has none that can hold {color}")
     return configuration
+
+
+def _formats(table: Table, made: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The formats of the profile that this machine can make: some need a library."""
+    listed = table.texts("formats", known=SINGLE_IMAGE_FORMATS | MULTI_PAGE_FORMATS)
+    found = tuple(name for name in listed if name in made)
+    if not found:
+        raise table.wrong("formats", "holds none that can be made on this machine")
+    return found
 
 
 def _side(table: Table, colors: list[str]) -> SideCapabilities:

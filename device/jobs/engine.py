@@ -16,13 +16,13 @@ from device.errors import (
     TemporaryError,
 )
 from device.jobs.document import DocumentPages
-from device.jobs.engine_room import EngineRoom, is_feeder
+from device.jobs.engine_room import EngineRoom
 from device.jobs.machine import RETRIEVE_TIMEOUT_S, Job, JobInput
 from device.jobs.ports import Following, Image
 from device.jobs.queue import check_has_images
 from device.jobs.request import image_spec, scan_request
 from device.jobs.transfer import ImageTransfer
-from device.model.capabilities import ADF_DUPLEX, MULTI_PAGE_FORMATS
+from device.model.capabilities import ADF_DUPLEX, MULTI_PAGE_FORMATS, is_feeder
 from device.model.job import JobRecord, JobState, JobStateReason
 from device.model.ticket import DocumentFinalParameters, ImageInformation, ScanTicket
 from scanner_backends.errors import (

@@ -13,7 +13,7 @@ from device.jobs.ports import Limits, Pages
 from device.jobs.queue import JobQueue
 from device.jobs.scanner import Scanner
 from device.jobs.tray import Tray
-from device.model.capabilities import ADF, ADF_DUPLEX
+from device.model.capabilities import ADF_DUPLEX, is_feeder
 from device.model.changes import Change, ConditionCleared, ConditionRaised, StatusChanged
 from device.model.job import JobState, JobStateReason
 from device.model.status import Component, ConditionName, ScannerStatus, Severity
@@ -31,11 +31,6 @@ _CONDITIONS: dict[type[BackendError], ConditionName] = {
     CoverOpen: ConditionName.COVER_OPEN,
 }
 """What a person can mend, so that the page is tried again when it is."""
-
-
-def is_feeder(source: str) -> bool:
-    """Whether an InputSource takes its pages from the feeder."""
-    return source in (ADF, ADF_DUPLEX)
 
 
 class EngineRoom:

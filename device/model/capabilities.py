@@ -21,8 +21,15 @@ SINGLE_IMAGE_FORMATS = frozenset(
 MULTI_PAGE_FORMATS = frozenset(
     {"pdf-a", "xps"} | {f"tiff-multi-{kind}" for kind in ("uncompressed", "g4", "g3mh", "jpeg-tn2")}
 )
-LOSSY_FORMATS = frozenset({"exif", "jfif", "tiff-single-jpeg-tn2", "tiff-multi-jpeg-tn2"})
+LOSSY_FORMATS = frozenset(
+    {"exif", "jfif", "jpeg2k", "pdf-a", "xps", "tiff-single-jpeg-tn2", "tiff-multi-jpeg-tn2"}
+)
 """The formats whose CompressionQualityFactor means something (ws-scan section 12.1)."""
+
+
+def is_feeder(source: str) -> bool:
+    """Whether an InputSource takes its pages from the feeder."""
+    return source in (ADF, ADF_DUPLEX)
 
 
 @dataclass(frozen=True, slots=True)
