@@ -32,6 +32,7 @@ from device.http.server import HttpServer, open_sockets
 from device.http.soap_endpoint import SoapEndpoint
 from device.imaging.spec import SUPPORTED
 from device.jobs.engine import Engine
+from device.jobs.fitting import fitted
 from device.jobs.history import HistoryStore
 from device.jobs.ports import Limits
 from device.jobs.tray import Tray
@@ -192,7 +193,9 @@ class _Device:
 
     async def _open_source(self) -> Description:
         try:
-            return await self._pages.start()
+            description = await self._pages.start()
+            _possible(self._profile.configuration, description)
+            return description
         except BackendError as error:
             raise ConfigError(str(error)) from None
 
@@ -307,6 +310,8 @@ class _Device:
     def _heard(self, change: Change) -> None:
         """Changes go to whoever watches: subscribers, and the feeder's reload."""
         self._notifications.heard(change)
+        if isinstance(change, JobEnded):
+            self._pages.job_over(change.job.status.job_id)
         if isinstance(change, ConditionRaised | JobEnded):
             self._feeder_news.set()
 
@@ -371,9 +376,9 @@ def _personal(shape: Profile, config: Config) -> Profile:
 
 
 def _possible(claimed: ScannerConfiguration, has: Description) -> ScannerConfiguration:
-    """The claimed sources that there are pages for."""
+    """The claimed sources that there are pages for; what real media can do. Raises SourceError."""
     if not has.virtual:
-        return claimed
+        return fitted(claimed, has)
     return replace(
         claimed,
         platen=claimed.platen if has.platen else None,
@@ -425,6 +430,10 @@ def _open_panel_port(config: Config) -> list[socket.socket]:
 
 
 def _tell(description: Description) -> None:
+    if not description.virtual:
+        sources = ", ".join(source.source for source in description.sources)
+        log.info("source %s: %s", description.name, sources or "real media")
+        return
     log.info(
         "source %s: %d pages on the platen, %d in the feeder",
         description.name,

@@ -109,7 +109,9 @@ class Resolutions:
     @property
     def best(self) -> int:
         """The highest one, 0 if there is none."""
-        return max(self.listed, default=self.high)
+        if self.listed:
+            return max(self.listed)
+        return self.high - (self.high - self.low) % self.step
 
 
 @dataclass(frozen=True, slots=True)
