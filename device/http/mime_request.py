@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import IO
 
@@ -106,7 +106,7 @@ async def _events(content: StreamReader, boundary: str) -> AsyncIterator[Event]:
 
 
 @asynccontextmanager
-async def opened(content: StreamReader, parameters: dict[str, str]) -> AsyncIterator[Message]:
+async def opened(content: StreamReader, parameters: Mapping[str, str]) -> AsyncIterator[Message]:
     """Open the body of a request with these Content-Type parameters, read up to its root part.
 
     Raises:

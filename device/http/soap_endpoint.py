@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import uuid
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import TypeVar
 
 from aiohttp import web
@@ -92,7 +92,7 @@ class SoapEndpoint:
         return await self._answer(request, body, None)
 
     async def _handle_mime(
-        self, request: web.BaseRequest, parameters: dict[str, str]
+        self, request: web.BaseRequest, parameters: Mapping[str, str]
     ) -> web.StreamResponse:
         """A request whose envelope is the root part of an MTOM message."""
         try:

@@ -6,8 +6,9 @@ Source: ws-scan section 14, dpws section 7, ws-dsp section 4.3.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote
 
 from device.errors import MalformedMessage
@@ -53,7 +54,8 @@ def tail(boundary: str) -> bytes:
     return f"\r\n--{boundary}--\r\n".encode()
 
 
-def parameters(header: str) -> tuple[str, dict[str, str]]:
+@lru_cache(maxsize=256)
+def parameters(header: str) -> tuple[str, Mapping[str, str]]:
     """A MIME header value as (lower-case media type, parameters by lower-case name).
 
     Reads folded lines, values with or without quotes, and a missing or trailing semicolon, as the
