@@ -118,6 +118,7 @@ class EngineRoom:
         return True
 
     def _conditions_changed(self) -> None:
+        self._moved()  # the scanner's state is told before that of its jobs (ws-scan section 9.6)
         given = JobInput.SCANNER_STOPPED if self.scanner.stopped else JobInput.SCANNER_RESUMED
         for job in self.queue.active():
             if self.scanner.stopped or JobStateReason.SCANNER_STOPPED in job.reasons:

@@ -73,9 +73,9 @@ def check_request(envelope: Envelope) -> None:
 
 
 def _check_anonymous(block: Element, local: str) -> None:
+    # PyWSD and its fork put bare text into ReplyTo; what names no address asks for nothing.
     address = xml.find(block, WSA, "Address")
-    # PyWSD puts the bare address text into ReplyTo.
-    value = xml.text(block if address is None else address)
+    value = "" if address is None else xml.text(address)
     if value and value not in ANONYMOUS_SPELLINGS:
         raise InvalidHeader(local, value, "answers go back on the same connection only")
 
