@@ -14,6 +14,7 @@ import errno
 import filecmp
 import logging
 import os
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,12 @@ class FileShare:
             except OSError as error:
                 log.error("job %s: %s: %s", job.token, unc, error)
                 failures.append(_reason(error, self.shares.find(unc)))
+            except sqlite3.Error as error:
+                log.error("job %s: %s: %s", job.token, unc, error)
+                full = "full" in str(error)
+                failures.append(
+                    FilterStateReason.OUT_OF_DISK_SPACE if full else FilterStateReason.UNKNOWN_ERROR
+                )
             except MemoryError:
                 failures.append(FilterStateReason.SERVER_OUT_OF_MEMORY)
         if failures:
@@ -117,8 +124,9 @@ class FileShare:
                 self._place(job, key, document, name, may_link, halted)
             _sync_folder(folder)
             self.records.placed(job.token, key)
-        except (OSError, MemoryError):
-            self._take_back(job, key, folder)
+        except (OSError, MemoryError, sqlite3.Error):
+            with contextlib.suppress(sqlite3.Error):
+                self._take_back(job, key, folder)
             raise
 
     def _folder(self, job: PostScanJob, target: Target) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,14 +13,18 @@ from datetime import timedelta
 from threading import Event
 
 from device.clock import Clock
+from device.errors import TemporaryError
 from scan_server.post_scan_jobs import Document, Effect, Given, I, PostScanJob, step
 from scan_server.records import Records
 from scan_server.storage import Storage
 
 log = logging.getLogger(__name__)
 
-HISTORY_JOBS = 100
+HISTORY_JOBS = 1_000
+"""Enough that a device finds out how its job ended, however many end together."""
 HISTORY_AGE = timedelta(days=7)
+RETRY_S = 5.0
+"""Pause before something that could not be recorded is tried again."""
 
 
 class Jobs:
@@ -62,21 +67,33 @@ class Jobs:
         return sum(not job.state.final for job in self._jobs.values())
 
     def add(self, job: PostScanJob) -> None:
-        """Take a new job."""
+        """Take a new job.
+
+        Raises:
+            TemporaryError: it cannot be recorded now.
+        """
+        self._save(job)
         self._jobs[job.token] = job
-        self._records.save(job)
         self._changed.set()
+
+    def _save(self, job: PostScanJob, document: Document | None = None) -> None:
+        try:
+            self._records.save(job, document)
+        except sqlite3.Error as error:
+            log.error("job %s cannot be recorded: %s", job.token, error)
+            raise TemporaryError("The server cannot record this now.") from error
 
     def apply(self, token: str, given: Given) -> PostScanJob:
         """Move a job by one input.
 
         Raises:
             NotInThisState: the input cannot happen in this state.
+            TemporaryError: it cannot be recorded now, and so has not happened.
         """
         job, effects = step(self._jobs[token], given, self._clock.monotonic(), self._clock.now())
-        self._jobs[token] = job
         if given.kind is not I.RECEIVING:
-            self._records.save(job, given.document)
+            self._save(job, given.document)
+        self._jobs[token] = job
         for effect in effects:
             match effect:
                 case Effect.QUEUE:
@@ -114,7 +131,10 @@ class Jobs:
             for job in list(self._jobs.values()):
                 if job.deadline is not None and job.deadline <= now:
                     busy = job.token in self._receiving
-                    self.apply(job.token, Given(I.RECEIVING if busy else I.IDLE))
+                    try:
+                        self.apply(job.token, Given(I.RECEIVING if busy else I.IDLE))
+                    except TemporaryError:
+                        await asyncio.sleep(RETRY_S)
             deadlines = [job.deadline for job in self._jobs.values() if job.deadline is not None]
             wait_s = max(0.0, min(deadlines) - now) if deadlines else None
             try:

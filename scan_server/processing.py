@@ -11,9 +11,10 @@ from threading import Event
 from device.dsp import filters
 from device.dsp.words import FilterState, FilterStateReason
 from device.dsp.words import PostScanJobState as S
+from device.errors import TemporaryError
 from scan_server import records
 from scan_server.file_share import FileShare, Halted, Outcome
-from scan_server.jobs import Jobs
+from scan_server.jobs import RETRY_S, Jobs
 from scan_server.post_scan_jobs import Given, I, PostScanJob, running_filter
 from scan_server.shares import Shares
 from scan_server.storage import Storage
@@ -46,12 +47,18 @@ class Processing:
         while True:
             token = await self._jobs.queue.get()
             job = self._jobs.get(token)
-            if job and job.state in (S.PENDING, S.PROCESSING):
+            if job is None:
+                continue
+            try:
                 await self._process(job)
+            except TemporaryError:
+                await asyncio.sleep(RETRY_S)
+                self._jobs.queue.put_nowait(token)
 
     async def _process(self, job: PostScanJob) -> None:
         if job.state is S.PENDING:
-            self._jobs.apply(job.token, Given(I.TURN))
+            job = self._jobs.apply(job.token, Given(I.TURN))
+        if job.state is S.STARTED:
             job = self._jobs.apply(job.token, Given(I.BEGIN))
         stopping = self._jobs.stopping.setdefault(job.token, Event())
         while job.state in (S.PROCESSING, S.TERMINATING):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import re
 import socket
+import sqlite3
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -439,6 +441,16 @@ class TestCutConnections:
         assert set(seen) == {"Creating"}
         assert finished(server.client, token).text("JobState") == "Aborted"
 
+    def test_a_page_under_way_does_not_keep_the_server_from_stopping(
+        self, server: Running, client: DspClient
+    ) -> None:
+        with self.begin(client, client.new_job(), 10_000_000):
+            wait_until(server.received, 10, "partial page")
+            asked_s = time.monotonic()
+            server.stop()
+            assert time.monotonic() - asked_s < 5.0
+        assert server.received() == []
+
     def test_a_job_canceled_while_a_page_comes_in(self, server: Running, client: DspClient) -> None:
         token = client.new_job()
         parts = [
@@ -472,6 +484,38 @@ def test_a_full_disk_is_a_passing_trouble(
     with monkeypatch.context() as patch:
         patch.setattr(storage, "MIN_FREE", 1 << 62)
         refused(client.create(), "ServerErrorTemporaryError")
+
+
+def test_records_that_cannot_be_written_are_a_passing_trouble(
+    server: Running, client: DspClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scan_server import jobs, processing, records
+
+    save = records.Records.save
+    failures = []
+
+    def full(*args: object) -> None:
+        failures.append(args)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def full_once(*args: object) -> None:
+        if len(failures) == 3 and getattr(args[1], "state", "") == "Started":
+            full()
+        save(*args)
+
+    monkeypatch.setattr(processing, "RETRY_S", 0.01)
+    token = client.new_job()
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs.Records, "save", full)
+        refused(client.create(), "ServerErrorTemporaryError")
+        refused(client.send_image(token, 1, PAGE), "ServerErrorTemporaryError")
+        refused(client.end(token), "ServerErrorTemporaryError")
+    assert client.status(token).text("ImagesReceived") == "0"
+    client.send_image(token, 1, PAGE)
+    monkeypatch.setattr(jobs.Records, "save", full_once)  # and once more in the queue
+    client.end(token)
+    assert finished(client, token).text("JobState") == "Completed"
+    assert (len(failures), list(server.files().values())) == (4, [PAGE])
 
 
 def test_a_broken_disk_aborts_the_job(
