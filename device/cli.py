@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 
-from device.commands import delivery, device
+from device.commands import delivery, device, sources
 from device.commands.parser import Commands, Parser
 from device.errors import ConfigError
 from device.settings import suggestion
@@ -77,6 +77,6 @@ COMMANDS: dict[str, Callable[[str, Commands], None]] = {
     "scan-server": delivery.add_scan_server,
     "send": delivery.add_send,
     "profiles": device.add_profiles,
-    "sources": device.add_sources,
+    "sources": sources.add_sources,
     "check": device.add_check,
 }

@@ -1,4 +1,4 @@
-"""run, profiles, sources, check."""
+"""run, profiles, check."""
 
 from __future__ import annotations
 
@@ -65,25 +65,6 @@ def _profiles(parsed: argparse.Namespace) -> int:
 
     for name in profile.shipped():
         say(f"{name:<20} {profile.load(name, SUPPORTED).summary}")
-    return 0
-
-
-def add_sources(name: str, commands: Commands) -> None:
-    add_command(
-        name,
-        commands,
-        _sources,
-        "list where pages can come from",
-        "examples:\n  --source chart\n  --source chart:sheets=5\n  --source images:~/pages\n"
-        "  --source images:report.pdf",
-    )
-
-
-def _sources(parsed: argparse.Namespace) -> int:
-    from scanner_backends import registry
-
-    for name, help_ in registry.names():
-        say(f"{name:<10} {help_}")
     return 0
 
 

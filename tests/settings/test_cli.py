@@ -68,7 +68,11 @@ def test_profiles_are_listed_with_what_they_are(capsys: pytest.CaptureFixture[st
     assert "75 to 600 dpi" in out
 
 
-def test_sources_are_listed_with_what_they_take(capsys: pytest.CaptureFixture[str]) -> None:
+def test_sources_are_listed_with_what_they_take(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dll.conf").touch()  # SANE shall not search the network for scanners
+    monkeypatch.setenv("SANE_CONFIG_DIR", str(tmp_path))
     code, out, _ = run(capsys, "sources")
     assert code == 0
     assert "images:PATH" in out

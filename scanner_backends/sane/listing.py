@@ -1,0 +1,114 @@
+"""What SANE has now, and how an open device's options are used: for people to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from scanner_backends.base import Description
+from scanner_backends.errors import BackendError
+from scanner_backends.sane import finding
+from scanner_backends.sane.backend import SaneBackend
+from scanner_backends.sane.library import LibSane
+from scanner_backends.sane.options import ROLES, Role, is_deep, mode_of, source_of
+from scanner_backends.sane.words import Library, Option, Range, SaneDevice, Unit
+
+_UNITS = {Unit.PIXEL: " px", Unit.BIT: " bit", Unit.MM: " mm", Unit.DPI: " dpi", Unit.PERCENT: " %"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A scanner, and what it can do or why that cannot be told."""
+
+    device: SaneDevice
+    description: Description | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UsedOption:
+    """An option: its value and possible values as texts, and what it is used for, '' if it is not.
+
+    `meanings` tells for the names of sources and modes what they are taken for.
+    """
+
+    name: str
+    value: str
+    possible: str
+    use: str
+    meanings: tuple[tuple[str, str], ...] = ()
+
+
+def scanners(make: Callable[[], Library] = LibSane) -> Iterator[Listed]:
+    """The scanners that can be a source, one after the other. Raises BackendError."""
+    library = make()
+    try:
+        found = [device for device in library.devices() if not finding.is_ours(device)]
+    finally:
+        library.exit()
+    for device in found:
+        backend = SaneBackend(device.name, make)
+        try:
+            yield Listed(device, backend.describe())
+        except BackendError as error:
+            yield Listed(device, error=str(error))
+        finally:
+            backend.close()
+
+
+def options(argument: str, make: Callable[[], Library] = LibSane) -> list[UsedOption]:
+    """The options of one scanner, named as in `sane:ARGUMENT`. Raises BackendError."""
+    backend = SaneBackend(argument, make)
+    try:
+        controls = backend.opened().controls
+        return [
+            UsedOption(
+                option.name,
+                "" if not option.readable else _text(controls.value(option.name)),
+                _possible(option),
+                ROLES.get(option.name, ""),
+                _meanings(option),
+            )
+            for option in controls.all()
+        ]
+    finally:
+        backend.close()
+
+
+def _possible(option: Option) -> str:
+    if not option.active:
+        return "not now"
+    unit = _UNITS.get(option.unit, "")
+    if isinstance(option.constraint, Range):
+        span = f"{option.constraint.low:g} to {option.constraint.high:g}{unit}"
+        return span + (f" by {option.constraint.quant:g}" if option.constraint.quant else "")
+    if option.constraint:
+        return ", ".join(map(_text, option.constraint)) + unit
+    return option.kind.name.lower()
+
+
+def _meanings(option: Option) -> tuple[tuple[str, str], ...]:
+    role = ROLES.get(option.name)
+    natives = option.constraint if isinstance(option.constraint, tuple) else ()
+    if role is Role.SOURCE:
+        return tuple((str(native), source_of(str(native)) or "not used") for native in natives)
+    if role is Role.MODE:
+        return tuple((str(native), _mode(str(native))) for native in natives)
+    return ()
+
+
+def _mode(native: str) -> str:
+    mode = mode_of(native)
+    if mode is None:
+        return "not used"
+    return f"{mode}, 16 bit" if is_deep(native) else str(mode)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return f"{len(value)} numbers"
+    return str(value)
