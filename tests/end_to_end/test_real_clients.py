@@ -63,7 +63,9 @@ def jpeg_profile(tmp_path):
             ("format", f'"{format}"', 1),
             ("colors", '["Grayscale8", "RGB24"]', 2),
         ):
-            profile, changed = re.subn(rf"(?m)^{key} = .*$", f"{key} = {value}", profile)
+            profile, changed = re.subn(
+                rf"(?ms)^{key} = (\[.*?\]|[^\n]*)$", f"{key} = {value}", profile
+            )
             assert changed == times
         path = tmp_path / f"{format}.toml"
         path.write_text(profile)

@@ -97,6 +97,17 @@ class Airscan:
         files = [path for path in sorted(out.glob("*.png")) if path.stat().st_size]
         return Scanned(done.returncode, done.stderr, files)
 
+    def start(self, sane_name: str, *options: str) -> "subprocess.Popen[bytes]":
+        """Begin a scan whose page nobody wants."""
+        assert not self.discovery, "for a device that was told by its URL"
+        return subprocess.Popen(
+            ["scanimage", "-d", sane_name, "--format=pnm", *options],
+            env={**os.environ, **ENVIRONMENT, "SANE_CONFIG_DIR": str(self.directory)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
     def _run(
         self, command: Sequence[str], timeout_s: float = 60
     ) -> "subprocess.CompletedProcess[str]":
