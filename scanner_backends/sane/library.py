@@ -239,8 +239,7 @@ def _make_cancellation_safe() -> None:
 
     Many backends read in a thread that ends by pthread_exit, and is cancelled at any point. The
     first thread that ends makes glibc load libgcc_s; cancelled in there, it leaves the loader
-    locked for ever, and the next sane_start hangs (seen with the test backend, once in some
-    hundred workers). `backtrace` loads it as well.
+    locked for ever, and the next sane_start hangs. `backtrace` loads it as well.
     """
     backtrace = getattr(ctypes.CDLL(None), "backtrace", None)
     if backtrace is not None:

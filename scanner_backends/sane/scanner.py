@@ -27,6 +27,10 @@ MAX_BAND = 4 << 20
 WARM_UP_S = 90.0
 WARM_UP_ASK_S = 0.5
 NOTHING_YET_S = 0.01
+LAST_BREATH_S = 0.001
+"""Between the last byte of a frame and the question for more. Many drivers read in a thread, which
+is at its end then, and which they cancel wherever it is as soon as we ask: in the midst of freeing
+memory it leaves a lock behind, and they wait for it for ever (seen with SANE's test backend)."""
 
 _COLOURS = (Frame.RED, Frame.GREEN, Frame.BLUE)
 
@@ -173,8 +177,12 @@ class Scanner:
         band = bytearray(rows * told.bytes_per_line)
         view = memoryview(band)
         filled = 0
+        missing = told.lines * told.bytes_per_line
         while (length := self._read(view[filled:])) is not None:
             filled += length
+            missing -= length
+            if not missing:
+                self._cancelled.wait(LAST_BREATH_S)
             if filled == len(band):
                 yield bytes(band)
                 filled = 0
