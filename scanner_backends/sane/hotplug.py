@@ -62,7 +62,7 @@ def subscribe() -> socket.socket:
 
 def received(sock: socket.socket) -> list[Plugged]:
     """All USB devices that came or went since the last call."""
-    found = []
+    found: list[Plugged] = []
     while True:
         try:
             data, (sender, _) = sock.recvfrom(MAX_EVENT)

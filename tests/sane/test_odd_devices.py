@@ -10,12 +10,23 @@ from support.fake_sane import FakeHandle, Sheet, geometry, grey_sheet, option
 
 from scanner_backends import errors
 from scanner_backends.base import Mode, Resolutions, ScanRequest, Source
+from scanner_backends.sane import scanner as module
 from scanner_backends.sane.abilities import abilities
 from scanner_backends.sane.controls import Controls, at_least, at_most, nearest
 from scanner_backends.sane.device_file import Wishes
 from scanner_backends.sane.mapping import apply
 from scanner_backends.sane.scanner import Scanner
-from scanner_backends.sane.words import Cap, Frame, Info, Kind, Option, Parameters, Range, Unit
+from scanner_backends.sane.words import (
+    Cap,
+    Frame,
+    Info,
+    Kind,
+    Option,
+    Parameters,
+    Range,
+    Unit,
+    error_of,
+)
 
 REQUEST = ScanRequest(Source.FLATBED, Mode.GRAY, 8, 300, 300, 0, 0, 100, 50)
 DPI = option("resolution", Range(50, 600, 1))
@@ -338,3 +349,61 @@ def test_a_jam_ends_the_run_and_the_next_page_begins_another():
         list(scanner.scan(request).bands)
     assert handle.calls[-1] == "cancel"
     assert len(list(scanner.scan(request).bands)) == 1
+
+
+# ---- waiting and cancelling
+
+
+def test_a_lamp_that_warms_up_is_waited_for(monkeypatch):
+    monkeypatch.setattr(module, "WARM_UP_ASK_S", 0.001)
+    handle = FakeHandle([DPI], [error_of(12, "fake:0"), error_of(12, "fake:0"), SHEET])
+    assert len(list(scanner_of(handle).scan(REQUEST).bands)) == 1
+    assert handle.calls.count("start") == 3
+
+
+def test_a_lamp_that_never_warms_up_makes_the_scanner_busy(monkeypatch):
+    monkeypatch.setattr(module, "WARM_UP_ASK_S", 0.001)
+    monkeypatch.setattr(module, "WARM_UP_S", 0.005)
+    handle = FakeHandle([DPI], [error_of(12, "fake:0")] * 10)
+    with pytest.raises(errors.DeviceBusy, match="to be warm"):
+        scanner_of(handle).scan(REQUEST)
+    assert handle.calls[-1] == "cancel"
+
+
+def test_a_read_that_blocks_is_cancelled_from_another_thread():
+    handle = FakeHandle([DPI], [SHEET], waits=True)
+    scanner = scanner_of(handle)
+    bands = scanner.scan(REQUEST).bands
+
+    def cancel() -> None:
+        assert handle.reading.wait(20)
+        scanner.cancel()
+
+    canceller = threading.Thread(target=cancel)
+    canceller.start()
+    with pytest.raises(errors.Cancelled):
+        next(bands)
+    canceller.join()
+
+
+def test_whatever_a_cancelled_device_says_it_was_cancelled():
+    jam = Sheet(SHEET.told, bytes(50), errors.Jammed("A sheet is stuck."))
+    scanner = scanner_of(FakeHandle([DPI], [jam]))
+    bands = scanner.scan(REQUEST).bands
+    scanner.cancel()
+    with pytest.raises(errors.Cancelled):
+        list(bands)
+
+
+def test_nothing_is_cancelled_at_a_device_that_is_at_rest():
+    handle = FakeHandle([DPI], [SHEET])
+    scanner = scanner_of(handle)
+    scanner.cancel()
+    assert handle.calls == []
+
+
+@pytest.mark.parametrize("status", range(1, 15))
+def test_every_status_has_its_error_and_a_sentence_with_the_name(status: int):
+    error = error_of(status, "fake:0")
+    assert isinstance(error, errors.BackendError)
+    assert "fake:0" in str(error)
