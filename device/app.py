@@ -149,6 +149,7 @@ class _Device:
             if self._panel is not None:
                 group.create_task(self._panel.stop())
         await self._pages.close()
+        self.state.close()
         for task in self._tasks:
             task.cancel()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,32 +14,66 @@ from device.errors import ConfigError
 from device.state import FILE_NAME, State
 
 
+@contextmanager
+def loaded(folder: Path, identity: str | None = None) -> Iterator[State]:
+    with closing(State.load(folder, identity)) as state:
+        yield state
+
+
 def test_an_identity_is_made_once(tmp_path: Path) -> None:
-    first = State.load(tmp_path / "deep" / "down").uuid
+    folder = tmp_path / "deep" / "down"
+    with loaded(folder) as state:
+        first = state.uuid
     assert str(uuid.UUID(first)) == first
-    assert State.load(tmp_path / "deep" / "down").uuid == first
+    with loaded(folder) as state:
+        assert state.uuid == first
 
 
 def test_another_identity_for_one_run_leaves_the_stored_one(tmp_path: Path) -> None:
-    stored = State.load(tmp_path).uuid
+    with loaded(tmp_path) as state:
+        stored = state.uuid
     other = "5a3d0d9e-1c1a-4f6e-8a2b-0c1d2e3f4a5b"
-    state = State.load(tmp_path, other)
-    assert state.uuid == other
-    state.next_job_id()
-    assert State.load(tmp_path).uuid == stored
+    with loaded(tmp_path, other) as state:
+        assert state.uuid == other
+        state.next_job_id()
+    with loaded(tmp_path) as state:
+        assert state.uuid == stored
 
 
 def test_job_ids_go_on_after_a_restart(tmp_path: Path) -> None:
-    state = State.load(tmp_path)
-    assert [state.next_job_id(), state.next_job_id()] == [1, 2]
-    assert State.load(tmp_path).next_job_id() == 3
+    with loaded(tmp_path) as state:
+        assert [state.next_job_id(), state.next_job_id()] == [1, 2]
+    with loaded(tmp_path) as state:
+        assert state.next_job_id() == 3
 
 
 def test_job_ids_begin_again_after_the_last_one(tmp_path: Path) -> None:
-    State.load(tmp_path)
+    State.load(tmp_path).close()
     path = tmp_path / FILE_NAME
     path.write_text(json.dumps({**json.loads(path.read_text()), "last_job_id": 2**31 - 1}))
-    assert State.load(tmp_path).next_job_id() == 1
+    with loaded(tmp_path) as state:
+        assert state.next_job_id() == 1
+
+
+def test_a_folder_belongs_to_one_device_at_a_time(tmp_path: Path) -> None:
+    with loaded(tmp_path), pytest.raises(ConfigError, match="is in use by another scanner"):
+        State.load(tmp_path)
+    with loaded(tmp_path):
+        pass
+
+
+def test_a_folder_that_becomes_unwritable_does_not_stop_scanning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with loaded(tmp_path) as state:
+        monkeypatch.setattr("device.state.replace_file", full)
+        assert [state.next_job_id(), state.next_job_id()] == [1, 2]
+    assert caplog.text.count("JobIds may come again") == 1
+    with pytest.raises(ConfigError, match="cannot be written: No space left"):
+        State.load(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"uuid": "x"}', '{"uuid": 7}'])
