@@ -28,7 +28,7 @@ from device.dpws.metadata import DeviceMetadata, scan_service, write_metadata
 from device.errors import ConfigError
 from device.eventing.subscriptions import Limits as SubscriptionLimits
 from device.http.addresses import host_of, interfaces_with
-from device.http.server import HttpServer, open_sockets
+from device.http.server import HttpServer, PortTaken, open_sockets
 from device.http.soap_endpoint import SoapEndpoint
 from device.imaging.spec import SUPPORTED
 from device.jobs.engine import Engine
@@ -249,6 +249,7 @@ class _Device:
 
     def _build_discovery(self, metadata: DeviceMetadata, host: str, port: int) -> Responder:
         config, urn = self._config, f"urn:uuid:{self.state.uuid}"
+        one_address = bool(config.host) and not ip_address(host).is_unspecified
         state = DiscoveryState(
             config.state_dir,
             urn,
@@ -268,13 +269,13 @@ class _Device:
             instance_id=state.instance_id,
             random=random.Random(),
             # Of the addresses of its interface, only the one that is listened on is told.
-            advertise=config.advertise or (host if config.host else None),
+            advertise=config.advertise or (host if one_address else None),
         )
         self._discovery = (
             DiscoveryEndpoint(
                 responder,
                 clock=self._clock,
-                interfaces=config.interfaces or (interfaces_with(host) if config.host else None),
+                interfaces=config.interfaces or (interfaces_with(host) if one_address else None),
                 families=(family_of(ip_address(host)),) if config.host else BOTH,
                 state=state,
             )
@@ -318,7 +319,7 @@ class _Device:
 
     def _public_host(self) -> str:
         """The address that stands in the ready line."""
-        if self._config.advertise or self._config.host:
+        if self._config.advertise or self._config.host not in ("", "0.0.0.0", "::"):
             return host_of(self._config.advertise or self._config.host)
         found = self._discovery.addresses() if self._discovery else []
         ordered = sorted(found, key=lambda entry: entry[1].version)
@@ -409,7 +410,7 @@ def _open_port(config: Config) -> list[socket.socket]:
         return open_sockets(config.host, config.port)
     try:
         return open_sockets(config.host, DEFAULT_PORT)
-    except ConfigError:
+    except PortTaken:
         log.warning("port %d is taken, so port %d it is", DEFAULT_PORT, SECOND_PORT)
         return open_sockets(config.host, SECOND_PORT)
 

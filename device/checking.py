@@ -9,6 +9,8 @@ from device.dsp import process
 from device.errors import ConfigError
 from device.imaging.spec import SUPPORTED
 from device.settings import read_toml
+from scanner_backends import registry
+from scanner_backends.errors import SourceError
 
 
 def check(path: Path) -> str:
@@ -26,5 +28,10 @@ def check(path: Path) -> str:
     if "scanner" in document or "model" in document:
         found = profile.read(document, SUPPORTED)
         return f"a profile, {found.model.manufacturer} {found.model.model_name}"
-    config.check_file(document)
+    settings = config.check_file(document)
+    profile.load(settings.profile, SUPPORTED)
+    try:
+        registry.check(settings.source)
+    except SourceError as error:
+        raise ConfigError(f"{path}: {error}") from None
     return "a configuration"

@@ -7,14 +7,16 @@ in one frozen `Config`.
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from device.errors import ConfigError
-from device.settings import Table, read_toml
+from device.settings import Table, read_toml, suggestion
 
 DEFAULT_PORT = 5357
 SECOND_PORT = 8357
@@ -22,6 +24,7 @@ SECOND_PORT = 8357
 PANEL_PORT = 8358
 ENVIRONMENT = "WSD_SCANNER_"
 MAX_NAME = 256
+_HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,19 +162,24 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
         table = read_toml(file)
         check_file(table)
         sources.append(table)
-    merged = _Merged(sources)
+    return _built(sources, environment)
+
+
+def _built(tables: list[Table], environment: Mapping[str, str]) -> Config:
+    """One configuration of several tables; the first that has a setting decides it."""
+    merged = _Merged(tables)
     return Config(
         source=merged.text("source", "chart", limit=4096),
-        profile=merged.text("profile", "generic", limit=4096),
-        name=merged.text("name", "", limit=MAX_NAME),
+        profile=merged.path("profile") or "generic",
+        name=merged.text("name", "", limit=MAX_NAME).strip(),
         location=merged.text("location", "", limit=MAX_NAME),
         host=merged.text("host", ""),
         port=merged.port("port"),
         interfaces=merged.texts("interface"),
-        advertise=merged.text("advertise", ""),
+        advertise=merged.advertise(),
         discovery=merged.boolean("discovery", True),
         uuid=merged.uuid(),
-        state_dir=Path(merged.text("state_dir", "", limit=4096) or default_state_dir(environment)),
+        state_dir=Path(merged.path("state_dir") or default_state_dir(environment)),
         waiting_jobs=merged.integer("waiting_jobs", 8, low=0, high=1000),
         history=merged.integer("history", 100, low=0, high=100_000),
         reload_feeder_s=merged.reload_feeder(),
@@ -191,10 +199,28 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
     )
 
 
-def check_file(table: Table) -> None:
-    """Read every setting of a configuration file once. Raises ConfigError for what is wrong."""
-    _Merged([table]).check()
+def check_file(table: Table) -> Config:
+    """Read a configuration file as `run` would, and refuse what it does not know.
+
+    Raises:
+        ConfigError: something in it is wrong.
+    """
+    built = _built([table], {})
     table.done(setting.name for setting in SETTINGS)
+    return built
+
+
+def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """One sentence for each variable that looks like ours and is none.
+
+    Not refused: Kubernetes sets variables of such names for a service of our name.
+    """
+    known = {setting.variable for setting in SETTINGS} | {f"{ENVIRONMENT}CONFIG"}
+    return tuple(
+        f"{name} is not known{suggestion(name, known)}"
+        for name in sorted(environment)
+        if name.startswith(ENVIRONMENT) and name not in known
+    )
 
 
 def default_state_dir(environment: Mapping[str, str]) -> Path:
@@ -316,23 +342,20 @@ class _Merged:
         except ValueError:
             raise table.wrong("uuid", f"is {value!r}, and must be a UUID") from None
 
-    def check(self) -> None:
-        for setting in SETTINGS:
-            if setting.name in ("port", "panel_port"):
-                self.port(setting.name)
-            elif setting.name == "reload_feeder":
-                self.reload_feeder()
-            elif setting.name == "uuid":
-                self.uuid()
-            elif setting.name == "max_subscription_time":
-                self.number(setting.name, 60, low=60, high=31_536_000)
-            elif setting.kind == "integer":
-                self.integer(setting.name, 0, low=0, high=100_000)
-            elif setting.kind == "boolean":
-                self.boolean(setting.name, True)
-            elif setting.kind == "texts":
-                self.texts(setting.name)
-            elif setting.name == "log_format":
-                self.choice("log_format", ("text", "json"), "text")
-            else:
-                self.text(setting.name, "", limit=4096)
+    def path(self, key: str) -> str:
+        """A path with `~` expanded, wherever it was said: a shell does so for flags only."""
+        text = self.text(key, "", limit=4096)
+        return os.path.expanduser(text) if text.startswith("~") else text
+
+    def advertise(self) -> str:
+        """An address literal, or a name that could be a host's."""
+        table = self._table("advertise")
+        value = table.text("advertise", "").strip()
+        try:
+            return str(ip_address(value.partition("%")[0].strip("[]")))
+        except ValueError:
+            if value and not _HOST_NAME.fullmatch(value):
+                raise table.wrong(
+                    "advertise", f"is {value!r}, and must be an address or a host name"
+                ) from None
+            return value

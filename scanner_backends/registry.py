@@ -48,13 +48,23 @@ def open_backend(source: str) -> Backend:
         SourceError: the name is unknown, the backend cannot be loaded, or it refuses the argument.
     """
     name, argument = parse(source)
+    return _load(name, check(source))(argument)
+
+
+def check(source: str) -> str:
+    """The `module:class` behind a source, which is not opened.
+
+    Raises:
+        SourceError: the name is unknown.
+    """
+    name, _ = parse(source)
     target = OWN.get(name)
     if target is None:
         known = _found()
         target = known.get(name)
         if target is None:
             raise SourceError(_unknown(source, name, sorted(known)))
-    return _load(name, target)(argument)
+    return target
 
 
 def names() -> list[tuple[str, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
+import os
 from pathlib import Path
 
 from device import config, log
@@ -41,6 +43,8 @@ def add_run(name: str, commands: Commands) -> None:
 def _run(parsed: argparse.Namespace) -> int:
     settings = settings_of(parsed)
     log.configure(settings.log_format, parsed.verbose)
+    for sentence in config.unknown_variables(os.environ):
+        logging.getLogger(__name__).warning("%s", sentence)
     from device import app
     from device.clock import SystemClock
 

@@ -24,6 +24,13 @@ STOP_S = 1.5
 PageMaker = Callable[[], str]
 
 
+class PortTaken(ConfigError):
+    """Another program listens there."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(f"Port {port} is taken by another program; name another with --port.")
+
+
 def open_sockets(host: str, port: int) -> list[socket.socket]:
     """Listening sockets: on `host`, or on every address of both families, all on one port.
 
@@ -65,9 +72,7 @@ def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.soc
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            raise ConfigError(
-                f"Port {port} is taken by another program; name another with --port."
-            ) from None
+            raise PortTaken(port) from None
         if error.errno == errno.EACCES:
             raise ConfigError(
                 f"Port {port} may not be used by this user; try one above 1023."

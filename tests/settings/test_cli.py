@@ -101,3 +101,22 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--version")
     assert code == 0
     assert out.startswith("wsd-scanner 0.")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("waiting_jobs = 5000", "waiting_jobs is 5000, and must be a whole number from 0 to 1000."),
+        ('profile = "gneric"', "did you mean 'generic'?"),
+        ('source = "imgs:x"', "did you mean 'images'?"),
+        ('advertise = "http://x"', "must be an address or a host name"),
+    ],
+)
+def test_check_refuses_what_run_would_refuse(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str, sentence: str
+) -> None:
+    file = tmp_path / "scanner.toml"
+    file.write_text(text + "\n")
+    code, out, err = run(capsys, "check", str(file))
+    assert (code, out) == (2, "")
+    assert sentence in err

@@ -100,3 +100,41 @@ def test_systemd_names_the_state_folder() -> None:
 def test_an_identity_may_be_spelt_as_uuid_or_urn(prefix: str) -> None:
     plain = "5a3d0d9e-1c1a-4f6e-8a2b-0c1d2e3f4a5b"
     assert config.parse_uuid(prefix + plain.upper()) == plain
+
+
+@pytest.mark.parametrize("value", ["not an addr", "http://x/", "a_b", "-x", "x" * 300])
+def test_what_cannot_stand_in_an_address_is_not_advertised(value: str) -> None:
+    with pytest.raises(ConfigError, match="--advertise"):
+        config.load({"advertise": value}, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("scanner.example.org", "scanner.example.org"),
+        ("", ""),
+    ],
+)
+def test_addresses_and_host_names_are_advertised(value: str, told: str) -> None:
+    assert config.load({"advertise": value}, {}, None).advertise == told
+
+
+def test_a_blank_name_is_none() -> None:
+    assert config.load({"name": "   "}, {}, None).name == ""
+
+
+def test_a_tilde_in_a_file_is_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    file = write(tmp_path, 'state_dir = "~/s"\nprofile = "~/p.toml"\n')
+    loaded = config.load({}, {}, file)
+    assert (loaded.state_dir, loaded.profile) == (Path("/home/ann/s"), "/home/ann/p.toml")
+
+
+def test_a_misspelt_variable_is_told() -> None:
+    (sentence,) = config.unknown_variables({"WSD_SCANNER_PROT": "1", "WSD_SCANNER_PORT": "1"})
+    assert sentence == "WSD_SCANNER_PROT is not known; did you mean 'WSD_SCANNER_PORT'?"
