@@ -76,6 +76,7 @@ class SoapEndpoint:
         self._service = service
         self._advertise = advertise
         self._message_id = message_id
+        self._clock = clock
         self._memory = AnswerMemory(clock)
         self.closing = False
 
@@ -125,6 +126,7 @@ class SoapEndpoint:
             base_url=base_url(request, self._advertise),
             parts=message.parts() if message else None,
             client_certificate=_client_certificate(request),
+            raw=body,
         )
         if route.once:
             known = await self._memory.once(
@@ -186,7 +188,7 @@ class SoapEndpoint:
                 "Server": PRODUCT,
             }
         )
-        delivery = Delivery(request)
+        delivery = Delivery(request, self._clock, attachment.resting)
         delivered = False
 
         async def send() -> bool:
@@ -200,13 +202,15 @@ class SoapEndpoint:
 
         try:
             # An attachment may rest for long, and writing alone would not notice a lost peer then.
-            sent = await _unless_gone(request, send())
+            sent = await _unless_gone(request, send(), delivery.stalled)
             delivered = bool(sent) and await delivery.complete()
         except ConnectionError:
             log.info("%s hung up during a transfer", request.remote)
         except Exception:
             log.exception("an attachment broke off")
         finally:
+            if not delivered and delivery.stalled():
+                log.warning("%s takes no more bytes of its image", request.remote)
             delivery.close()
             if not delivered and request.transport is not None:
                 request.transport.abort()
@@ -284,13 +288,17 @@ def _gone(request: web.BaseRequest) -> bool:
     return request.transport is None or request.transport.is_closing()
 
 
-async def _unless_gone(request: web.BaseRequest, work: Coroutine[None, None, T]) -> T | None:
-    """Do `work`, and cancel it when the peer goes away meanwhile; then None."""
+async def _unless_gone(
+    request: web.BaseRequest,
+    work: Coroutine[None, None, T],
+    stalled: Callable[[], bool] = lambda: False,
+) -> T | None:
+    """Do `work`, and cancel it when the peer goes away or stalls meanwhile; then None."""
     async with asyncio.TaskGroup() as group:
         task = group.create_task(_caught(work))
         while not task.done():
             await asyncio.wait({task}, timeout=GONE_CHECK_S)
-            if _gone(request) and not task.done():
+            if not task.done() and (_gone(request) or stalled()):
                 task.cancel()
     if task.cancelled():
         return None

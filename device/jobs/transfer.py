@@ -10,6 +10,7 @@ from device.jobs.document import DocumentPages
 from device.jobs.machine import JobInput
 from device.jobs.ports import Image
 from device.jobs.queue import JobQueue
+from device.jobs.scanner import Scanner
 from device.model.capabilities import MULTI_PAGE_FORMATS
 from scanner_backends.base import TrayPage
 from scanner_backends.errors import BackendError, Cancelled
@@ -19,6 +20,7 @@ log = logging.getLogger(__name__)
 
 class _Engine(Protocol):
     queue: JobQueue
+    scanner: Scanner
 
     def put_back(self, source: str, page: TrayPage | None) -> None: ...
 
@@ -71,6 +73,10 @@ class ImageTransfer:
             self._engine.raise_condition_of(self._source, error)
             raise
         self._queue.give_if_active(self._job_id, JobInput.IMAGE_SCANNED)
+
+    def resting(self) -> bool:
+        """Whether the scanner is stopped, so that the client waits for us."""
+        return self._engine.scanner.stopped
 
     async def finished(self, *, delivered: bool) -> None:
         """Tell the engine whether the client took every byte.

@@ -43,15 +43,13 @@ class RecordingDispatcher(Dispatcher):
                 outcome,
                 seconds=0.0,
                 received_octets=len(xml),
-                request_xml=xml,
+                request=xml,
             )
             raise
 
     def _recorded(self, route: Route) -> Route:
         async def handler(incoming: Incoming) -> Answer:
             began = self._clock.monotonic()
-            request = _xml(incoming.envelope)
-
             def note(outcome: str, reply: str = "", image_octets: int = 0) -> None:
                 self._journal.add(
                     Direction.REQUEST,
@@ -60,9 +58,9 @@ class RecordingDispatcher(Dispatcher):
                     outcome,
                     seconds=self._clock.monotonic() - began,
                     sent_octets=len(reply) + image_octets,
-                    received_octets=len(request),
-                    request_xml=request,
-                    reply_xml=reply,
+                    received_octets=len(incoming.raw),
+                    request=incoming.raw,
+                    reply=reply,
                 )
 
             try:
@@ -99,6 +97,9 @@ class _Counted:
             self._octets += len(chunk)
             yield chunk
 
+    def resting(self) -> bool:
+        return self._inner.resting()
+
     async def finished(self, *, delivered: bool) -> None:
         try:
             await self._inner.finished(delivered=delivered)
@@ -116,12 +117,12 @@ def note_delivery(journal: Journal, outcome: Outcome) -> None:
         OK if failure is None else failure.name.lower().replace("_", " "),
         seconds=outcome.seconds,
         sent_octets=len(outcome.message),
-        request_xml=outcome.message.decode(errors="replace"),
+        request=outcome.message,
     )
 
 
-def _xml(envelope: Envelope) -> str:
+def _xml(envelope: Envelope) -> bytes:
     blocks = envelope.headers if envelope.body is None else (envelope.body,)
     if not blocks:
-        return ""
-    return etree.tostring(blocks[0].getroottree(), encoding="unicode")
+        return b""
+    return etree.tostring(blocks[0].getroottree(), encoding="utf-8")

@@ -24,6 +24,10 @@ class Attachment(Protocol):
         """The bytes, in pieces."""
         ...
 
+    def resting(self) -> bool:
+        """Whether it is we who keep the peer waiting now."""
+        ...
+
     async def finished(self, *, delivered: bool) -> None:
         """Called once: whether the peer took every byte."""
         ...
@@ -44,6 +48,7 @@ class Incoming:
 
     `base_url` is scheme, address and port by which the peer reached us, without a path.
     `parts` yields the MIME parts beside the root as they come; a request without MIME has none.
+    `raw` is the envelope as it came.
     """
 
     envelope: Envelope
@@ -51,6 +56,7 @@ class Incoming:
     base_url: str
     parts: AsyncIterator[Part] | None = None
     client_certificate: Mapping[str, object] | None = None
+    raw: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
