@@ -12,7 +12,7 @@ from device.clock import Clock
 from device.dsp import process
 from device.dsp.client import ScanServer
 from device.dsp.post_scan_job import Delivery, Given, I, Request, S, begin, next_deadline, step
-from device.dsp.spool import JobSpool
+from device.dsp.spool import JobSpool, Journal
 from device.errors import DeviceError
 from scanner_backends.errors import BackendError
 
@@ -37,6 +37,8 @@ class Runner:
         self._inputs: asyncio.Queue[tuple[int, Given]] = asyncio.Queue()
         self._serial = 0
         self._under_way: asyncio.Task[None] | None = None
+        self._scan_complete = False
+        self._scan_trouble = ""
 
     async def run(
         self, start: Delivery, pages: AsyncIterator[ScannedPage] | None, stop: asyncio.Event
@@ -44,6 +46,8 @@ class Runner:
         """Run `start` to its end, while `pages` come.
 
         `stop` cancels a delivery with pages; one without, a resumed one, it only interrupts.
+
+        Whether the last page was scanned is in the journal afterwards.
         """
         if pages is None and not start.token and (start.cancel or not start.pages):
             return replace(start, state=S.CANCELED if start.cancel else S.DELIVERED)
@@ -54,6 +58,8 @@ class Runner:
                 delivery = await self._loop(start, group)
                 if scanning and delivery.keep_scanning:
                     await asyncio.wait({scanning, canceling}, return_when=asyncio.FIRST_COMPLETED)
+                    delivery = self._with_scan_trouble(delivery)
+                await self._job.save(self._with_scan(self._job.journal))
             finally:
                 for task in (scanning, canceling, self._under_way):
                     if task:
@@ -73,7 +79,7 @@ class Runner:
                 log.info("%s", given.why)
             await self._job.save(
                 replace(
-                    self._job.journal,
+                    self._with_scan(self._job.journal),
                     token=delivery.token,
                     stored=tuple(sorted(delivery.stored)),
                     ends=delivery.ends,
@@ -84,6 +90,15 @@ class Runner:
             if wanted:
                 self._make(wanted, delivery, group)
         return delivery
+
+    def _with_scan(self, journal: Journal) -> Journal:
+        return replace(journal, scan_complete=journal.scan_complete or self._scan_complete)
+
+    def _with_scan_trouble(self, delivery: Delivery) -> Delivery:
+        """A scan that breaks off after the delivery has failed is told of as well."""
+        if self._scan_trouble in delivery.why:
+            return delivery
+        return replace(delivery, why=f"{delivery.why.rstrip('.')}; {self._scan_trouble}")
 
     async def _next(self, delivery: Delivery) -> Given:
         """The next input; an answer to a request that was replaced is none."""
@@ -140,8 +155,10 @@ class Runner:
                 await self._job.add(page.format, page.chunks)
                 self._inputs.put_nowait((0, Given(I.PAGE)))
         except (DeviceError, BackendError, OSError) as error:
-            self._inputs.put_nowait((0, Given(I.SCAN_FAILED, f"the scan broke off: {error}")))
+            self._scan_trouble = f"the scan broke off: {error}"
+            self._inputs.put_nowait((0, Given(I.SCAN_FAILED, self._scan_trouble)))
         else:
+            self._scan_complete = True
             self._inputs.put_nowait((0, Given(I.SCAN_OVER)))
         finally:
             if isinstance(pages, AsyncGenerator):

@@ -2,6 +2,10 @@
 
 Pages are spooled as they come while earlier ones are on their way. A page leaves the spool when
 the server's job has ended well, and not before: until then the server may still lose it.
+
+A scan may break off: its sender is killed, or the scanner jams. Its pages are delivered by `resume`
+all the same, and leave the spool as others do, so that nothing is sent twice. What is missing is
+said once, at that delivery's end.
 """
 
 from __future__ import annotations
@@ -53,6 +57,8 @@ class Outcome(StrEnum):
     """How a delivery ended."""
 
     DELIVERED = "delivered"
+    BROKEN_OFF = "broken-off"
+    """Every page that there is was delivered, but the scan had broken off before its end."""
     CANCELED = "canceled"
     FAILED = "failed"
 
@@ -79,7 +85,7 @@ class SendResult:
 
     @property
     def exit_code(self) -> int:
-        """0 when every page was delivered, 3 otherwise."""
+        """0 when every page was scanned and delivered, 3 otherwise."""
         return 0 if self.outcome is Outcome.DELIVERED else 3
 
 
@@ -229,10 +235,17 @@ def _result(job: JobSpool, end: Delivery) -> SendResult:
             job_token=end.token,
             kept=job.folder,
             why=end.why,
-            summary=wording.failed(end.why, scanned, received, job.folder),
+            summary=wording.failed(
+                end.why, scanned, received, job.folder, scan_complete=job.journal.scan_complete
+            ),
         )
     job.remove()
     match end.state:
+        case S.DELIVERED if not job.journal.scan_complete:
+            done = wording.broken_off(scanned, host)
+            return SendResult(
+                Outcome.BROKEN_OFF, scanned, scanned, job_token=end.token, summary=done
+            )
         case S.DELIVERED:
             done = wording.delivered(scanned, host)
             return SendResult(

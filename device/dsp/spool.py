@@ -40,7 +40,11 @@ class SpooledPage:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """All that a delivery needs beside its pages to go on after a kill."""
+    """All that a delivery needs beside its pages to go on after a kill.
+
+    `scan_complete` is written when the last page is in the spool. Without it there may be pages
+    that were never scanned, whose sender was killed or whose scanner jammed.
+    """
 
     server: str
     user: str
@@ -54,6 +58,7 @@ class Journal:
     ends: int = 0
     filters: tuple[int, ...] | None = None
     cancel: bool = False
+    scan_complete: bool = False
 
 
 class JobSpool:
@@ -78,11 +83,7 @@ class JobSpool:
     async def save(self, journal: Journal) -> None:
         """Replace the journal. What must not be forgotten is on the disk afterwards."""
         before = self._journal
-        weighty = before is None or (before.token, before.ends, before.filters) != (
-            journal.token,
-            journal.ends,
-            journal.filters,
-        )
+        weighty = before is None or _weighty(before) != _weighty(journal)
         if journal != before:
             await asyncio.to_thread(_write_journal, self.folder / JOURNAL, journal, weighty)
             self._journal = journal
@@ -137,6 +138,10 @@ class JobSpool:
         self.folder.rename(done)
         shutil.rmtree(done, ignore_errors=True)
         self.close()
+
+
+def _weighty(journal: Journal) -> tuple[object, ...]:
+    return journal.token, journal.ends, journal.filters, journal.scan_complete
 
 
 def _created(path: Path) -> IO[bytes]:

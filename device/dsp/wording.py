@@ -27,6 +27,19 @@ def delivered(scanned: int, host: str) -> str:
     return f"{count(scanned)} delivered to {host}." if scanned else "There was no page to deliver."
 
 
+def broken_off(scanned: int, host: str) -> str:
+    if not scanned:
+        return "The scan broke off before its first page was whole: there is nothing to deliver."
+    return f"{count(scanned)} delivered to {host}, but {_never_scanned(scanned)}."
+
+
+def _never_scanned(scanned: int) -> str:
+    return (
+        f"the scan broke off after page {scanned}: later pages, if there were any, were never "
+        f"scanned"
+    )
+
+
 def canceled(scanned: int, token: str) -> str:
     told = " and the scan server was told" if token else ""
     return f"Cancelled after {count(scanned)}{told}."
@@ -36,7 +49,9 @@ def nothing_scanned(why: str) -> str:
     return f"No page was delivered: {why.rstrip('.') or 'none was scanned'}."
 
 
-def failed(why: str, scanned: int, received: Sequence[int], kept: Path) -> str:
+def failed(
+    why: str, scanned: int, received: Sequence[int], kept: Path, *, scan_complete: bool
+) -> str:
     """Which pages did not arrive, why, and where they are."""
     missing = [page for page in range(1, scanned + 1) if page not in received]
     if received and missing:
@@ -45,9 +60,10 @@ def failed(why: str, scanned: int, received: Sequence[int], kept: Path) -> str:
         state = f"{numbers(received)} arrived, but the end of the job is not known"
     else:
         state = f"{numbers(missing)} of {scanned} not delivered"
+    missed = "" if scan_complete else f" Note that {_never_scanned(scanned)}."
     return (
         f"{state}: {why.rstrip('.')}; all are kept in {kept} "
-        f"and `wsd-scanner send --resume` sends what is missing."
+        f"and `wsd-scanner send --resume` sends what is missing.{missed}"
     )
 
 

@@ -223,7 +223,23 @@ async def test_a_jam_withdraws_the_job_and_keeps_the_pages(
     assert result.outcome is Outcome.FAILED
     assert "A sheet is stuck" in result.summary
     assert set(server.states.values()) <= {"Canceled"}
-    assert (await run(options(server, tmp_path), None)).delivered == 2
+    again = await run(options(server, tmp_path), None)
+    assert (again.outcome, again.delivered, again.exit_code) == (Outcome.BROKEN_OFF, 2, 3)
+    assert "broke off after page 2: later pages" in again.summary
+    assert left(tmp_path) == []
+    assert (await run(options(server, tmp_path), None)).exit_code == 0
+
+
+async def test_a_jam_before_the_first_page_was_whole_is_told_once(
+    server: DspServer, tmp_path: Path
+) -> None:
+    job = spool.new_spool(tmp_path / "state", "20260101T000000Z")
+    await job.save(spool.Journal(server.url, "S-1-0-0", "0", "<x/>"))
+    job.close()
+    result = await run(options(server, tmp_path), None)
+    assert (result.exit_code, server.calls) == (3, [])
+    assert "before its first page" in result.summary
+    assert left(tmp_path) == []
 
 
 async def test_pages_are_sent_while_others_are_scanned(server: DspServer, tmp_path: Path) -> None:
@@ -258,7 +274,31 @@ async def test_a_lost_server_does_not_lose_the_rest_of_the_stack(
 
     result = await run(options(server, tmp_path), slow())
     assert (result.outcome, result.scanned) == (Outcome.FAILED, 3)
-    assert (await run(options(server, tmp_path), None)).delivered == 3
+    assert "never scanned" not in result.summary
+    again = await run(options(server, tmp_path), None)
+    assert (again.delivered, again.exit_code) == (3, 0)
+
+
+async def test_a_jam_after_the_server_was_lost_is_told_too(
+    server: DspServer, tmp_path: Path
+) -> None:
+    gave_up = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    server.script["Probe"] = dict.fromkeys((1, 2, 3, 4), "cut")
+    server.on_call = lambda _: (
+        loop.call_soon_threadsafe(gave_up.set) if server.calls.count("Probe") == 4 else None
+    )
+
+    async def slow() -> AsyncIterator[ScannedPage]:
+        async for page in pages(2):
+            yield page
+        await gave_up.wait()
+        raise Jammed("A sheet is stuck.")
+
+    result = await run(options(server, tmp_path), slow())
+    assert "A sheet is stuck" in result.summary
+    assert "broke off after page 2" in result.summary
+    assert (await run(options(server, tmp_path), None)).exit_code == 3
 
 
 async def test_several_deliveries_are_resumed(server: DspServer, tmp_path: Path) -> None:

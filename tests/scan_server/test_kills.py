@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -50,6 +51,8 @@ async def pages():
         yield b"page %d " % number * 2000
     for number in range(1, int(sys.argv[3]) + 1):
         yield ScannedPage("png", chunks(number))
+    if sys.argv[4:]:
+        await asyncio.Event().wait()
 
 told = SendOptions(sys.argv[1], Path(sys.argv[2]) / "device", pauses_s=(0.05,), poll_s=0.05)
 asyncio.run(send(pages(), told, clock=SystemClock(), random=Random(), stop=asyncio.Event()))
@@ -210,12 +213,36 @@ async def test_a_sender_killed_anywhere(
     sender.send_signal(signal.SIGKILL)
     sender.wait()
     in_spool = sum(len(list(path.glob("0*"))) for path in scanned.glob("2*"))
+    complete = all(whole(job) for job in scanned.glob("2*"))
     told = options(server, tmp_path, (0.05,))
     while spool_left(tmp_path):
         result = await run(told, None)
-        assert result.exit_code == 0, result.summary
+        assert result.exit_code == (0 if complete else 3), result.summary
     arrived = server.delivered()
     assert arrived == everything(in_spool or count)
+
+
+def whole(job: Path) -> bool:
+    """Whether the journal says that the last page was scanned."""
+    return bool(json.loads((job / spool.JOURNAL).read_bytes())["scan_complete"])
+
+
+async def test_a_sender_killed_in_mid_scan_is_told_of(
+    start_server: Callable[[bool], ServerProcess], tmp_path: Path
+) -> None:
+    server = start_server(False)
+    sender = _python(SENDER, server.url, tmp_path, 7, "and then hang")
+    assert sender.stdout is not None
+    sender.stdout.close()
+    wait_until(lambda: server.received() == 7, 10, "pages at the server")
+    sender.kill()
+    sender.wait()
+    result = await run(options(server, tmp_path, (0.05,)), None)
+    assert (result.outcome, result.exit_code) == (Outcome.BROKEN_OFF, 3)
+    assert "7 pages delivered" in result.summary
+    assert "broke off after page 7" in result.summary
+    assert server.delivered() == everything(7)
+    assert not spool_left(tmp_path)
 
 
 def spool_left(tmp_path: Path) -> bool:
