@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from device.jobs.json_form import from_json, to_json
@@ -55,10 +56,7 @@ class HistoryStore:
 
     def add(self, job: Job, remembered: int) -> None:
         """Keep one more job."""
-        line = json.dumps({"version": VERSION, "job": to_json(job)}).encode() + b"\n"
-        if len(line) > MAX_LINE:
-            log.warning("job %d is too large to be kept", job.job_id)
-            return
+        line = _fitting_line(job)
         self._lines = [*self._lines, line][-remembered:]
         if self._in_file >= 2 * remembered:
             self._write_anew()
@@ -85,6 +83,19 @@ class HistoryStore:
             self._in_file = len(self._lines)
         except OSError as error:
             log.warning("%s cannot be written: %s", self._path, error.strerror or error)
+
+
+def _fitting_line(job: Job) -> bytes:
+    """A job as a line that `load` takes: of one too large, the least important is left out."""
+    while len(line := _line(job)) > MAX_LINE and job.document_names:
+        job = replace(job, document_names=job.document_names[: len(job.document_names) // 2])
+    if len(line) > MAX_LINE:
+        line = _line(replace(job, ticket=replace(job.ticket, parameters=None)))
+    return line
+
+
+def _line(job: Job) -> bytes:
+    return json.dumps({"version": VERSION, "job": to_json(job)}).encode() + b"\n"
 
 
 def _job(line: bytes) -> Job | None:

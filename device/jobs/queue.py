@@ -16,6 +16,9 @@ from device.model.job import JobRecord, JobState, JobStateReason
 
 log = logging.getLogger(__name__)
 
+MAX_NAMES = 250
+"""Document names that are kept of one job: more than one answer may hold."""
+
 
 class JobQueue:
     """Jobs in the order of their creation.
@@ -95,7 +98,7 @@ class JobQueue:
         `document_name` is the client's name of an image that it has got.
         """
         before = self._active[job_id]
-        if document_name is not None:
+        if document_name is not None and len(before.document_names) < MAX_NAMES:
             before = replace(before, document_names=(*before.document_names, document_name))
         job, effects = step(before, given, self._clock.monotonic(), self._clock.now())
         self._active[job_id] = job

@@ -21,6 +21,8 @@ from device.soap.xml import Element
 _SCAN = ("wscn",)
 MAX_LISTED = 28_000
 """Octets of a job list: the whole envelope must stay below 32,767."""
+_FRAME = 100
+"""Octets of an ElementData around its content, at most, beside its Name."""
 
 
 def action(name: str) -> str:
@@ -135,7 +137,7 @@ def scanner_elements(
     names: Iterable[RequestedName], section: Callable[[RequestedName], str | None]
 ) -> Answer:
     """GetScannerElementsResponse: one ElementData for each name, in the order asked for."""
-    entries = _element_data(names, section)
+    entries = _element_data(names, lambda name, _: section(name))
     return Answer(
         element("wscn:GetScannerElementsResponse", element("wscn:ScannerElements", *entries)),
         _SCAN,
@@ -143,9 +145,12 @@ def scanner_elements(
 
 
 def job_elements(
-    names: Iterable[RequestedName], section: Callable[[RequestedName], str | None]
+    names: Iterable[RequestedName], section: Callable[[RequestedName, int], str | None]
 ) -> Answer:
-    """GetJobElementsResponse."""
+    """GetJobElementsResponse.
+
+    `section` is told how many octets are left; it is asked for Documents last.
+    """
     entries = _element_data(names, section)
     return Answer(
         element("wscn:GetJobElementsResponse", element("wscn:JobElements", *entries)), _SCAN
@@ -153,7 +158,7 @@ def job_elements(
 
 
 def _element_data(
-    names: Iterable[RequestedName], section: Callable[[RequestedName], str | None]
+    names: Iterable[RequestedName], section: Callable[[RequestedName, int], str | None]
 ) -> list[str]:
     """An unknown name is no fault: it is echoed with `Valid="false"` and no content.
 
@@ -162,17 +167,19 @@ def _element_data(
     Raises:
         InvalidArgs: the names alone would overflow the answer.
     """
-    entries: dict[tuple[str, str], str] = {}
+    wanted: dict[tuple[str, str], RequestedName] = {}
     for name in names:
-        key = (name.namespace, name.local)
-        if key in entries:
-            continue
-        content = section(name)
-        valid = "false" if content is None else "true"
-        marks = f'{_echo(name)} Valid="{valid}"'
+        wanted.setdefault((name.namespace, name.local), name)
+    entries = dict.fromkeys(wanted, "")
+    room = MAX_LISTED
+    for key, name in sorted(wanted.items(), key=lambda one: one[0] == (WSCN, "Documents")):
+        echo = _echo(name)
+        content = section(name, room - len(echo.encode()) - _FRAME)
+        marks = f'{echo} Valid="{"false" if content is None else "true"}"'
         entries[key] = element("wscn:ElementData", content or "", attributes=marks)
-    if sum(map(len, entries.values())) > MAX_LISTED:
-        raise InvalidArgs("RequestedElements", "asks for more than one answer may hold")
+        room -= len(entries[key].encode())
+        if room < 0:
+            raise InvalidArgs("RequestedElements", "asks for more than one answer may hold")
     return list(entries.values())
 
 

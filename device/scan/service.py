@@ -176,14 +176,14 @@ class ScanService:
         names = read.requested_names(body)
         record = self._jobs.record(read.job_id(body))
 
-        def section(name: RequestedName) -> str | None:
+        def section(name: RequestedName, room: int) -> str | None:
             match name.local if name.namespace == WSCN else None:
                 case "JobStatus":
                     return write_job.job_status(record.status)
                 case "ScanTicket":
                     return write_ticket.ticket("ScanTicket", record.ticket)
                 case "Documents":
-                    return write_job.documents(record)
+                    return write_job.documents(record, room)
                 case _:
                     return None
 

@@ -69,16 +69,21 @@ def _job_names(value: JobRecord) -> str:
     )
 
 
-def documents(value: JobRecord) -> str:
-    """Documents: the final parameters, and a Document for each image fetched (at least one)."""
-    return element(
-        "wscn:Documents",
-        final_parameters(value.parameters),
-        *(
-            element(
-                "wscn:Document",
-                element("wscn:DocumentDescription", leaf("wscn:DocumentName", name)),
-            )
-            for name in value.document_names or ("",)
-        ),
-    )
+def documents(value: JobRecord, room: int) -> str:
+    """Documents: the final parameters, and a Document for each image fetched (at least one).
+
+    As many Documents from the front as `room` octets hold.
+    """
+    parameters = final_parameters(value.parameters)
+    room -= len(element("wscn:Documents", parameters))
+    found: list[str] = []
+    for name in value.document_names or ("",):
+        document = element(
+            "wscn:Document",
+            element("wscn:DocumentDescription", leaf("wscn:DocumentName", name)),
+        )
+        room -= len(document.encode())
+        if found and room < 0:
+            break
+        found.append(document)
+    return element("wscn:Documents", parameters, *found)

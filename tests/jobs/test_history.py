@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.wire import job_state
 
-from device.jobs.history import HistoryStore
+from device.jobs.history import MAX_LINE, HistoryStore
 from device.jobs.json_form import from_json, to_json
 from device.jobs.machine import Job
+from device.model.ticket import Wish
 
 conformance = pytest.mark.conformance
 
@@ -138,3 +139,17 @@ def a_job(device):
 def test_what_is_no_job_is_refused_as_a_value(value):
     with pytest.raises(ValueError):
         from_json(Job, value)
+
+
+@pytest.mark.parametrize("names", [0, 250])
+@pytest.mark.parametrize("mode", ["", '"' * 30_000])
+def test_a_job_with_much_to_tell_is_kept_all_the_same(a_job, path, names, mode):
+    parameters = replace(a_job.ticket.parameters, film_scan_mode=Wish(mode))
+    ticket = replace(a_job.ticket, parameters=parameters)
+    long = replace(a_job, job_id=77, ticket=ticket, document_names=("\U0001f5a8" * 255,) * names)
+    kept = HistoryStore(path)
+    kept.add(a_job, 5)
+    kept.add(long, 5)
+    kept.add(replace(a_job, job_id=78), 5)
+    assert [job.job_id for job in HistoryStore(path).load(5)] == [a_job.job_id, 77, 78]
+    assert all(len(line) < MAX_LINE for line in path.read_bytes().splitlines())

@@ -8,6 +8,7 @@ from clients.wsscan import SCAN, WSA, FaultAnswer, child, element, scan_ticket, 
 from support.scripted_pages import Act
 from support.wire import job_state
 
+from device.jobs.queue import MAX_NAMES
 from device.model.ticket import DocumentParameters
 
 conformance = pytest.mark.conformance
@@ -346,3 +347,20 @@ def test_a_ticket_without_parameters_gets_the_default_tickets(device, client):
         assert text(final, path) == text(default, path)
         assert marks(final, path) == {"UsedDefault"}
     assert replace(device.record(1).ticket, parameters=DocumentParameters()) is not None
+
+
+@conformance("OP-06")
+@pytest.mark.parametrize("sections", [("Documents",), ("Documents", "JobStatus", "ScanTicket")])
+def test_a_long_job_tells_as_many_documents_as_one_answer_holds(make_device, sections):
+    device = make_device(sheets=260)
+    client = device.client
+    ticket = scan_ticket(source="ADF", job_name="é" * 255)
+    job = client.create_scan_job(ticket)
+    for number in range(260):
+        client.retrieve_image(job.id, job.token, document_name=f"{number} " + "€" * 200)
+    assert len(device.record(job.id).document_names) == MAX_NAMES
+    told = client.get_job_elements(job.id, *sections)
+    assert [name for name, section in told.items() if section is not None] == [*sections]
+    names = [element.text for element in told["Documents"].iter(f"{{{SCAN}}}DocumentName")]
+    assert 20 < len(names) < 260
+    assert [name.split()[0] for name in names] == [str(n) for n in range(len(names))]
