@@ -6,6 +6,10 @@ way, and what comes next follows from the facts (pages, token, what the server h
 A lost connection leads back to Probe, for addresses and certificates may have changed, and then
 to where the delivery stood: SendImage goes out again with the same DocumentId.
 
+A server that cannot be reached or trusted, or that refuses, does not stop the scan: what is in the
+feeder ends in the spool, for a later try. (ws-dsp section 14 keeps nothing, or stops scanning; but
+half a stack is of no use.) Only a scan that itself fails or pauses too long ends early.
+
 Source: ws-dsp sections 3.2, 4, 10 and 14.
 """
 
@@ -176,7 +180,7 @@ class Delivery:
     acknowledged for the job `token`. `ends` counts the EndPostScanJob sent, `tries` the failures
     in a row. `filters` are the positions of the filters still to be served, None for all.
     `again` allows to send what an unknown job may have delivered. `keep_scanning` says of a
-    failed delivery that only the server is missing: the rest of the stack belongs in the spool.
+    failed delivery that the trouble is the server's: the rest of the stack belongs in the spool.
     """
 
     state: S = S.PROBING
@@ -357,12 +361,10 @@ def _learn(delivery: Delivery, kind: I, given: Given) -> Delivery:
         case I.LOST | I.ENDED_BADLY:
             return _without_job(d, given)
         case I.REFUSED if d.state is S.SENDING:
-            return replace(d, withdraw=True)
+            return replace(d, withdraw=True, keep_scanning=True)
         case I.DONE | I.GONE if d.state is S.WITHDRAWING:
             return _without_job(d, given)
-        case I.GAVE_UP:
-            return replace(d, keep_scanning=True)
-        case I.GONE if d.state is not S.WITHDRAWING:
+        case I.GAVE_UP | I.HOPELESS | I.REFUSED | I.GONE if not d.withdraw:
             return replace(d, keep_scanning=True)
         case I.UNKNOWN:
             return replace(d, why="the server has forgotten the job and may have delivered it")

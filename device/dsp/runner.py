@@ -57,14 +57,15 @@ class Runner:
             try:
                 delivery = await self._loop(start, group)
                 if scanning and delivery.keep_scanning:
+                    if not scanning.done():
+                        log.warning("%s; pages are still scanned, and kept", delivery.why)
                     await asyncio.wait({scanning, canceling}, return_when=asyncio.FIRST_COMPLETED)
-                    delivery = self._with_scan_trouble(delivery)
                 await self._job.save(self._with_scan(self._job.journal))
             finally:
                 for task in (scanning, canceling, self._under_way):
                     if task:
                         task.cancel()
-        return delivery
+        return self._with_scan_trouble(delivery)
 
     async def _loop(self, start: Delivery, group: asyncio.TaskGroup) -> Delivery:
         delivery, request = begin(start)
@@ -95,8 +96,8 @@ class Runner:
         return replace(journal, scan_complete=journal.scan_complete or self._scan_complete)
 
     def _with_scan_trouble(self, delivery: Delivery) -> Delivery:
-        """A scan that breaks off after the delivery has failed is told of as well."""
-        if self._scan_trouble in delivery.why:
+        """A scan that breaks off when the delivery fails for another reason is told of as well."""
+        if delivery.state is not S.FAILED or self._scan_trouble in delivery.why:
             return delivery
         return replace(delivery, why=f"{delivery.why.rstrip('.')}; {self._scan_trouble}")
 

@@ -133,7 +133,7 @@ def test_an_untrusted_server_is_tried_once(state: S) -> None:
     if state is S.GETTING:
         walk.give(I.FOUND)
     assert walk.give(I.HOPELESS).state is S.FAILED
-    assert not walk.delivery.keep_scanning
+    assert walk.delivery.keep_scanning
 
 
 def test_a_lost_server_does_not_stop_the_scan() -> None:
@@ -145,9 +145,23 @@ def test_a_lost_server_does_not_stop_the_scan() -> None:
     assert walk.delivery.keep_scanning
 
 
-def test_a_refused_create_stops_at_once() -> None:
-    walk = Walk().give(I.FOUND, I.FOUND, I.PAGE, Given(I.REFUSED, "why"))
+@pytest.mark.parametrize("before", [(), (I.FOUND,), (I.FOUND, I.FOUND, I.PAGE)])
+def test_a_refusal_ends_the_delivery_but_not_the_scan(before: tuple[I, ...]) -> None:
+    walk = Walk().give(*before, Given(I.REFUSED, "why"))
     assert (walk.state, walk.delivery.why) == (S.FAILED, "why")
+    assert walk.delivery.keep_scanning
+
+
+def test_a_scan_that_paused_too_long_is_not_waited_for() -> None:
+    walk = Walk().until_sending().give(I.DONE)
+    walk.wait()
+    assert walk.request.state is S.WITHDRAWING
+    for _ in range(3):
+        walk.give(I.BROKEN)
+        walk.wait()
+        walk.give(I.FOUND, I.FOUND)
+    assert walk.give(I.BROKEN).state is S.FAILED
+    assert not walk.delivery.keep_scanning
 
 
 def test_a_refused_image_cancels_the_job() -> None:
@@ -155,6 +169,7 @@ def test_a_refused_image_cancels_the_job() -> None:
     assert walk.request.state is S.WITHDRAWING
     assert walk.give(I.DONE).state is S.FAILED
     assert walk.delivery.token == ""  # a resume makes a new job
+    assert walk.delivery.keep_scanning
 
 
 @pytest.mark.parametrize("when", [S.SENDING, S.ENDING])

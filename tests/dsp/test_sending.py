@@ -351,6 +351,20 @@ async def test_a_server_that_shuts_down_is_waited_for(server: DspServer, tmp_pat
     assert (await run(options(server, tmp_path), pages(2))).outcome is Outcome.DELIVERED
 
 
+@pytest.mark.parametrize("operation", ["Probe", "Get", "CreatePostScanJob", "SendImage"])
+@pytest.mark.parametrize("fault", ["text", "InvalidArgs"])
+async def test_a_wrong_server_does_not_lose_the_rest_of_the_stack(
+    server: DspServer, tmp_path: Path, operation: str, fault: str
+) -> None:
+    server.script[operation] = {0: fault, 1: fault}
+    result = await run(options(server, tmp_path), pages(5))
+    assert (result.exit_code, result.scanned) == (3, 5), result.summary
+    assert "never scanned" not in result.summary
+    server.script.clear()
+    again = await run(options(server, tmp_path), None)
+    assert (again.delivered, again.exit_code) == (5, 0)
+
+
 @pytest.mark.parametrize(
     ("service_type", "xaddrs", "said"),
     [
@@ -365,6 +379,7 @@ async def test_another_kind_of_server_is_named(
     server.service_type, server.xaddrs = service_type, xaddrs
     result = await run(options(server, tmp_path), pages(1))
     assert (result.exit_code, said in result.summary) == (3, True), result.summary
+    assert len(left(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("url", ["", "host", "ftp://h/", "https://", "https://h:99999/"])
@@ -403,6 +418,19 @@ class TestTls:
             assert "is not trusted" in result.summary
             assert "--ca" in result.summary
             assert server.calls == []
+
+    async def test_pages_for_an_untrusted_server_wait_until_it_is_trusted(
+        self, tmp_path: Path
+    ) -> None:
+        ca = trustme.CA()
+        ca.cert_pem.write_to_path(tmp_path / "ca.pem")
+        with DspServer(self.context(ca)) as server:
+            result = await run(options(server, tmp_path), pages(3))
+            assert (result.exit_code, result.scanned) == (3, 3), result.summary
+            assert "pages 1-3 of 3 not delivered" in result.summary
+            told = replace(options(server, tmp_path), server="", ca=tmp_path / "ca.pem")
+            again = await run(told, None)
+        assert (again.delivered, again.exit_code) == (3, 0)
 
     @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
     @pytest.mark.parametrize("ours", [False, True])
