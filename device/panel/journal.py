@@ -17,7 +17,7 @@ from device.clock import Clock
 
 KEPT = 500
 MAX_XML = 16_384
-"""Characters that are kept of one message."""
+"""Octets that are kept of one message."""
 
 
 class Direction(StrEnum):
@@ -43,8 +43,19 @@ class Entry:
     seconds: float
     sent_octets: int
     received_octets: int
-    request_xml: str = ""
-    reply_xml: str = ""
+    request: bytes = b""
+    reply: str = ""
+
+    @property
+    def request_xml(self) -> str:
+        """The request as text; it is decoded when somebody looks."""
+        wide = self.request[:2] in (b"\xff\xfe", b"\xfe\xff")
+        return self.request.decode("utf-16" if wide else "utf-8", errors="replace")
+
+    @property
+    def reply_xml(self) -> str:
+        """The body of the reply."""
+        return self.reply
 
     @property
     def name(self) -> str:
@@ -92,8 +103,8 @@ class Journal:
         seconds: float,
         sent_octets: int = 0,
         received_octets: int = 0,
-        request_xml: str = "",
-        reply_xml: str = "",
+        request: bytes = b"",
+        reply: str = "",
     ) -> None:
         """Note one exchange that is over."""
         self._entries.append(
@@ -107,8 +118,8 @@ class Journal:
                 seconds,
                 sent_octets,
                 received_octets,
-                request_xml[:MAX_XML],
-                reply_xml[:MAX_XML],
+                request[:MAX_XML],
+                reply[:MAX_XML],
             )
         )
         for waiting in self._waiting:

@@ -19,7 +19,7 @@ LOOPBACK = ("run", "--no-discovery", "--host", "127.0.0.1", "--port", "0")
 
 
 def note(journal: Journal, action: str = "urn:x/Get", outcome: str = "ok", xml: str = "") -> None:
-    journal.add(Direction.REQUEST, "10.0.0.1", action, outcome, seconds=0.1, request_xml=xml)
+    journal.add(Direction.REQUEST, "10.0.0.1", action, outcome, seconds=0.1, request=xml.encode())
 
 
 def test_it_is_bounded_in_number_and_size():
