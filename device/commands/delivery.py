@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import random
+import shlex
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,13 +42,16 @@ examples:
 SEND_EPILOG = """\
 Every page of the source is scanned as the scan process says, kept in the spool of the state folder,
 and sent. A page leaves the spool when the server's job has ended well. Ctrl-C cancels the job.
+A scan that broke off is delivered by --resume as far as it came, and what is missing is said once.
 
-exit codes: 0 every page was delivered; 3 some were not, and wait in the spool; 2 wrong use
+exit codes: 0 every page was delivered; 3 some were not, and wait in the spool, or were never
+scanned; 2 wrong use
 
 examples:
   wsd-scanner send --server https://HOST:5362/ScanServer --ca server.pem --source images:~/pages
   wsd-scanner send --server https://HOST:5362/ScanServer --source chart --process invoices.xml
   wsd-scanner send --resume
+  wsd-scanner send --resume --server https://RIGHT-HOST:5362/ScanServer --ca server.pem
 """
 
 
@@ -179,7 +183,10 @@ def add_send(name: str, commands: Commands) -> None:
     parser.add_argument("--cert", type=existing_path, metavar="FILE", help="our certificate, PEM")
     parser.add_argument("--key", type=existing_path, metavar="FILE", help="its private key, PEM")
     parser.add_argument(
-        "--resume", action="store_true", help="send what is left in the spool, and nothing new"
+        "--resume",
+        action="store_true",
+        help="send what is left in the spool, and nothing new; --server, --ca, --cert and --key "
+        "correct what was wrong the first time (another server takes no job that is begun)",
     )
     parser.add_argument(
         "--again",
@@ -206,6 +213,7 @@ def _send(parsed: argparse.Namespace) -> int:
         process=parsed.process,
         user=parsed.user or NOBODY,
         again=parsed.again,
+        resume_command=_resume_command(settings.state_dir),
     )
 
     async def run() -> int:
@@ -218,9 +226,18 @@ def _send(parsed: argparse.Namespace) -> int:
     return asyncio.run(run())
 
 
+def _resume_command(state_dir: Path) -> str:
+    """What sends the rest of this spool, in any shell and from any folder."""
+    command = ["wsd-scanner", "send", "--resume"]
+    used = state_dir.expanduser().resolve()
+    if used != config.default_state_dir(os.environ).resolve():
+        command += ["--state-dir", str(used)]
+    return shlex.join(command)
+
+
 def _check_send(parsed: argparse.Namespace) -> None:
     if parsed.resume:
-        for flag in ("server", "source", "process", "user"):
+        for flag in ("source", "process", "user"):
             if getattr(parsed, flag) is not None:
                 raise ConfigError(f"--resume goes on with what was begun, so --{flag} has no use.")
         return

@@ -37,7 +37,8 @@ class SendOptions:
 
     `process` is a scan process document; without it the pages go to the server's own store, under
     names that begin with `root_name`. `again` lets `resume` send once more what a job that the
-    server has forgotten may have delivered.
+    server has forgotten may have delivered. `resume_command` is what to tell people who want to try
+    later what failed now.
     """
 
     server: str
@@ -49,6 +50,7 @@ class SendOptions:
     user: str = NOBODY
     root_name: str = "scan"
     again: bool = False
+    resume_command: str = "wsd-scanner send --resume"
     pauses_s: tuple[float, ...] = PAUSES_S
     poll_s: float = POLL_S
 
@@ -218,10 +220,10 @@ async def _deliver(
         journal.server, context=context, random=random, shows_certificate=bool(journal.cert)
     ) as server:
         end = await Runner(job, server, clock).run(start, pages, stop)
-    return _result(job, end)
+    return _result(job, end, options.resume_command)
 
 
-def _result(job: JobSpool, end: Delivery) -> SendResult:
+def _result(job: JobSpool, end: Delivery, resume_command: str) -> SendResult:
     scanned = len(job.pages())
     numbers = tuple(range(1, scanned + 1))
     host = urlsplit(job.journal.server).netloc
@@ -236,7 +238,12 @@ def _result(job: JobSpool, end: Delivery) -> SendResult:
             kept=job.folder,
             why=end.why,
             summary=wording.failed(
-                end.why, scanned, received, job.folder, scan_complete=job.journal.scan_complete
+                end.why,
+                scanned,
+                received,
+                job.folder,
+                resume_command=resume_command,
+                scan_complete=job.journal.scan_complete,
             ),
         )
     job.remove()

@@ -50,7 +50,13 @@ def nothing_scanned(why: str) -> str:
 
 
 def failed(
-    why: str, scanned: int, received: Sequence[int], kept: Path, *, scan_complete: bool
+    why: str,
+    scanned: int,
+    received: Sequence[int],
+    kept: Path,
+    *,
+    resume_command: str,
+    scan_complete: bool,
 ) -> str:
     """Which pages did not arrive, why, and where they are."""
     missing = [page for page in range(1, scanned + 1) if page not in received]
@@ -63,7 +69,7 @@ def failed(
     missed = "" if scan_complete else f" Note that {_never_scanned(scanned)}."
     return (
         f"{state}: {why.rstrip('.')}; all are kept in {kept} "
-        f"and `wsd-scanner send --resume` sends what is missing.{missed}"
+        f"and `{resume_command}` sends what is missing.{missed}"
     )
 
 
