@@ -29,6 +29,7 @@ from device.errors import ConfigError
 from device.http.addresses import host_of
 from device.http.soap_endpoint import SoapEndpoint
 from device.soap.dispatch import Dispatcher, Incoming
+from device.soap.multipart import MAX_PARTS
 from device.soap.namespaces import DSP
 from scan_server import certificates
 from scan_server.jobs import HISTORY_JOBS, Jobs
@@ -90,6 +91,7 @@ async def serve(
     Raises:
         ConfigError: a setting is wrong, the port is taken, a folder cannot be used.
     """
+    check_encryption(options)
     shares = Shares(options.store, options.shares, certificates.own_names(options.host))
     for folder in shares.folders:
         _check_folder(folder)
@@ -155,6 +157,7 @@ def _endpoint(description: Description, jobs: Jobs, storage: Storage, clock: Clo
         paths=(PATH, description.service_path),
         clock=clock,
         service=DSP,
+        max_early_parts=MAX_PARTS - 1,
     )
 
 
@@ -180,16 +183,26 @@ def _base_of(incoming: Incoming) -> str:
     return f"{incoming.base_url.partition('://')[0]}://{host}"
 
 
-def _context(options: ServerOptions, clock: Clock) -> ssl.SSLContext | None:
-    """TLS as the options want it; None for plain http."""
+def check_encryption(options: ServerOptions) -> None:
+    """Exactly one way to encrypt must be chosen, or none in so many words.
+
+    Raises:
+        ConfigError: the sentence says which flags do not go together.
+    """
+    if options.key and not options.cert:
+        raise ConfigError("--key needs --cert FILE: the certificate that belongs to the key.")
     if sum((bool(options.cert), options.generate_cert, options.http)) != 1:
         raise ConfigError(
             "A scan server needs exactly one of --cert FILE (with --key FILE), --generate-cert "
             "(a self-signed certificate), or --http (no encryption at all)."
         )
+    if options.http and options.ca:
+        raise ConfigError("--http has no use for --ca: without TLS nobody shows a certificate.")
+
+
+def _context(options: ServerOptions, clock: Clock) -> ssl.SSLContext | None:
+    """TLS as the options want it; None for plain http."""
     if options.http:
-        if options.ca or options.key:
-            raise ConfigError("--http has no use for --ca or --key.")
         return None
     if options.cert:
         return certificates.server_context(options.cert, options.key, options.ca)
@@ -200,8 +213,8 @@ def _context(options: ServerOptions, clock: Clock) -> ssl.SSLContext | None:
 
 def _runner(application: web.Application) -> web.AppRunner:
     if "shutdown_timeout" in inspect.signature(web.BaseRunner.__init__).parameters:
-        return web.AppRunner(application, access_log=None, shutdown_timeout=STOP_S)
-    return web.AppRunner(application, access_log=None)  # aiohttp before 3.9
+        return web.AppRunner(application, access_log=None, auto_decompress=False, shutdown_timeout=STOP_S)
+    return web.AppRunner(application, access_log=None, auto_decompress=False)  # aiohttp before 3.9
 
 
 async def _listen(

@@ -103,10 +103,9 @@ def add_scan_server(name: str, commands: Commands) -> None:
 
 def _scan_server(parsed: argparse.Namespace) -> int:
     log.configure(settings_of(parsed, "log_format").log_format, parsed.verbose)
-    from scan_server.app import ServerOptions, serve
+    from scan_server.app import ServerOptions, check_encryption, serve
 
     host, http = _scheme(parsed.host, parsed.http)
-    _make_folder(parsed.store)
     options = ServerOptions(
         store=parsed.store,
         state_dir=parsed.state_dir
@@ -122,6 +121,8 @@ def _scan_server(parsed: argparse.Namespace) -> int:
         name=" ".join(parsed.name.split()) or "Scan server",
         idle_s=read_number("--idle-timeout", parsed.idle_timeout, 1, 86_400),
     )
+    check_encryption(options)
+    _make_folder(parsed.store)
 
     async def run() -> None:
         stop = _stop_on_signals()

@@ -1,0 +1,43 @@
+"""`wsd-scanner scan-server` as a command: wrong use is one sentence and exit code 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from device.cli import main
+
+Captured = pytest.CaptureFixture[str]
+
+
+def refused(captured: Captured, *words: str | Path) -> str:
+    """The sentence, and nothing else."""
+    assert main(["scan-server", *map(str, words)]) == 2
+    said = captured.readouterr()
+    assert said.out == ""
+    (sentence,) = said.err.splitlines()
+    assert "Errno" not in sentence
+    return sentence
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--key", "f"), "--key needs --cert"),
+        (("--key", "f", "--generate-cert"), "--key needs --cert"),
+        (("--key", "f", "--http"), "--key needs --cert"),
+        (("--cert", "f", "--generate-cert"), "exactly one of --cert FILE"),
+        (("--cert", "f", "--http"), "exactly one of --cert FILE"),
+        (("--generate-cert", "--http"), "exactly one of --cert FILE"),
+        (("--ca", "f", "--http"), "--http has no use for --ca"),
+    ],
+)
+def test_flags_that_do_not_go_together(
+    tmp_path: Path, capsys: Captured, flags: tuple[str, ...], said: str
+) -> None:
+    store = tmp_path / "store"
+    assert said in refused(
+        capsys, "--store", store, "--state-dir", tmp_path / "state", "--port", "0", *flags
+    )
+    assert not list(tmp_path.iterdir()), "nothing is made before the flags are right"
