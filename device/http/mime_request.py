@@ -1,6 +1,6 @@
 """An MTOM request as it comes in: its root part, then the other parts one by one.
 
-The root need not come first: parts before it wait in a temporary file.
+The root need not come first where parts before it are allowed: they wait in a temporary file.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ MAX_SPOOLED = 1 << 30
 class Message:
     """The message under way. `root` is the envelope; `parts` may be walked once."""
 
-    def __init__(self, events: AsyncIterator[Event]) -> None:
+    def __init__(self, events: AsyncIterator[Event], max_early_parts: int) -> None:
         self._events = events
+        self._max_early = max_early_parts
         self._early: list[tuple[PartBegin, IO[bytes]]] = []
         self.root = b""
 
@@ -42,6 +43,8 @@ class Message:
                     begin = event
                     is_root = not start or event.content_id == start
                     if not is_root:
+                        if len(self._early) >= self._max_early:
+                            raise MalformedMessage("too many parts stand before the root part")
                         file = stack.enter_context(tempfile.TemporaryFile())
                         self._early.append((begin, file))
                 case PartData() if is_root:
@@ -106,13 +109,18 @@ async def _events(content: StreamReader, boundary: str) -> AsyncIterator[Event]:
 
 
 @asynccontextmanager
-async def opened(content: StreamReader, parameters: Mapping[str, str]) -> AsyncIterator[Message]:
+async def opened(
+    content: StreamReader, parameters: Mapping[str, str], max_early_parts: int
+) -> AsyncIterator[Message]:
     """Open the body of a request with these Content-Type parameters, read up to its root part.
+
+    At most `max_early_parts` may stand before that.
 
     Raises:
         MalformedMessage: the message cannot be read.
     """
     async with AsyncExitStack() as stack:
-        message = Message(_events(content, parameters.get("boundary", "")))
+        events = _events(content, parameters.get("boundary", ""))
+        message = Message(events, max_early_parts)
         await message.read_root(content_id(parameters.get("start", "")), stack)
         yield message

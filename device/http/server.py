@@ -99,7 +99,12 @@ class HttpServer:
         self._handle = handle
         self._sockets = sockets
         self._page = page
-        self._server = _Server(self._answer, access_log=None, keepalive_timeout=KEEPALIVE_S)
+        self._server = _Server(
+            self._answer,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_S,
+            auto_decompress=False,
+        )
         self._runner = web.ServerRunner(self._server)
 
     @property

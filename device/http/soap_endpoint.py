@@ -18,6 +18,7 @@ from device.http import mime_request
 from device.http.addresses import PRODUCT, base_url, peer_address
 from device.http.delivery import Delivery
 from device.http.memory import AnswerMemory, Written
+from device.http.quiet import PEERS_DOING, one_line, quiet_aiohttp
 from device.soap import addressing, multipart
 from device.soap import namespaces as ns
 from device.soap.dispatch import Answer, Dispatcher, Incoming, Route, check_body
@@ -57,6 +58,8 @@ class SoapEndpoint:
         paths: the URL paths that `To` may name.
         service: namespace of the faults that no operation stands behind.
         message_id: makes the MessageID of each reply.
+        max_early_parts: how many MIME parts may stand before the one with the envelope. They wait
+            on disk, unchecked.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class SoapEndpoint:
         service: str = ns.WSCN,
         advertise: str | None = None,
         message_id: Callable[[], str] = new_message_id,
+        max_early_parts: int = 0,
     ) -> None:
         self._dispatcher = dispatcher
         self._uuid_urn = uuid_urn
@@ -76,20 +80,35 @@ class SoapEndpoint:
         self._service = service
         self._advertise = advertise
         self._message_id = message_id
+        self._max_early_parts = max_early_parts
         self._clock = clock
         self._memory = AnswerMemory(clock)
+        quiet_aiohttp()
         self.closing = False
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one POST."""
+        try:
+            return await self._handle(request)
+        except PEERS_DOING as error:
+            log.info("%s sent no whole request: %s", request.remote, one_line(error))
+            return _plain(400, "The request breaks off, or is no HTTP.", close=True)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        encoding = request.headers.get("Content-Encoding", "").strip().lower()
+        if encoding not in ("", "identity"):
+            return _plain(415, "The body must have no content encoding.")
         media_type, parameters = multipart.parameters(request.headers.get("Content-Type", ""))
         if media_type == "multipart/related":
             return await self._handle_mime(request, parameters)
         if media_type != SOAP_MEDIA_TYPE:
-            return web.Response(status=415, text=f"The content type must be {SOAP_MEDIA_TYPE}.\n")
-        body = await _read_body(request)
+            return _plain(415, f"The content type must be {SOAP_MEDIA_TYPE}.")
+        try:
+            body = await _read_body(request)
+        except TimeoutError:
+            return _plain(408, "The request stopped in the middle.", close=True)
         if body is None:
-            return _too_large()
+            return _plain(413, f"A request may have at most {MAX_ENVELOPE} octets.", close=True)
         return await self._answer(request, body, None)
 
     async def _handle_mime(
@@ -97,7 +116,9 @@ class SoapEndpoint:
     ) -> web.StreamResponse:
         """A request whose envelope is the root part of an MTOM message."""
         try:
-            async with mime_request.opened(request.content, parameters) as message:
+            async with mime_request.opened(
+                request.content, parameters, self._max_early_parts
+            ) as message:
                 return await self._answer(request, message.root, message)
         except MalformedMessage as error:
             return self._fault(error, None, self._service)
@@ -150,7 +171,7 @@ class SoapEndpoint:
         """Run an operation whose answer may carry an attachment."""
         answer = await _unless_gone(request, self._call(route, incoming))
         if answer is None:
-            return web.Response(status=500)  # nobody is there to read it
+            return _plain(500, "The peer is gone.")
         if isinstance(answer, DeviceError):
             return self._fault(answer, incoming.envelope, route.service)
         written = self._write(answer, incoming.envelope)
@@ -255,9 +276,11 @@ def _response(written: Written) -> web.Response:
     return web.Response(status=written.status, body=written.body, headers=_REPLY_HEADERS)
 
 
-def _too_large() -> web.Response:
-    response = web.Response(status=413, text=f"A request may have at most {MAX_ENVELOPE} octets.\n")
-    response.force_close()
+def _plain(status: int, sentence: str, *, close: bool = False) -> web.Response:
+    """An answer to what is no SOAP message."""
+    response = web.Response(status=status, text=f"{sentence}\n", headers={"Server": PRODUCT})
+    if close:
+        response.force_close()
     return response
 
 
@@ -265,22 +288,19 @@ async def _read_body(request: web.BaseRequest) -> bytes | None:
     """The whole body, or None when it is larger than an envelope may be.
 
     Raises:
-        HTTPRequestTimeout: the peer stopped in the middle.
+        TimeoutError: the peer stopped in the middle.
     """
     if (request.content_length or 0) > MAX_ENVELOPE:
         return None
     if request.content.is_eof():  # it came with the header
         return request.content.read_nowait()
     body = b""
-    try:
-        while len(body) <= MAX_ENVELOPE:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                piece = await request.content.readany()
-            if not piece:
-                return body
-            body += piece
-    except TimeoutError:
-        raise web.HTTPRequestTimeout from None
+    while len(body) <= MAX_ENVELOPE:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            piece = await request.content.readany()
+        if not piece:
+            return body
+        body += piece
     return None
 
 
