@@ -213,7 +213,9 @@ def _context(options: ServerOptions, clock: Clock) -> ssl.SSLContext | None:
 
 def _runner(application: web.Application) -> web.AppRunner:
     if "shutdown_timeout" in inspect.signature(web.BaseRunner.__init__).parameters:
-        return web.AppRunner(application, access_log=None, auto_decompress=False, shutdown_timeout=STOP_S)
+        return web.AppRunner(
+            application, access_log=None, auto_decompress=False, shutdown_timeout=STOP_S
+        )
     return web.AppRunner(application, access_log=None, auto_decompress=False)  # aiohttp before 3.9
 
 
@@ -227,12 +229,17 @@ async def _listen(
         await site.start()
     except socket.gaierror:
         raise ConfigError(f"--host {options.host}: no such address is known.") from None
-    except (OSError, OverflowError) as error:
-        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+    except OverflowError:
+        raise ConfigError(f"{where}: cannot be listened on: no port has this number.") from None
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
             raise ConfigError(
                 f"{where}: another program has this port; --port 0 takes a free one."
             ) from None
-        raise ConfigError(f"{where}: cannot be listened on: {error}.") from None
+        # asyncio writes the address and the number into the error's own text.
+        known = {errno.EADDRNOTAVAIL: "this machine has no such address"}
+        why = known.get(error.errno or 0) or os.strerror(error.errno or 0)
+        raise ConfigError(f"{where}: cannot be listened on: {why}.") from None
     port = runner.addresses[0][1]
     scheme = "https" if context else "http"
     return f"{scheme}://{host_of(_shown_host(options.host))}:{port}{PATH}"

@@ -78,7 +78,8 @@ class FileShare:
                 log.error("job %s: no --share names %s", job.token, unc)
                 failures.append(FilterStateReason.FILE_SHARE_ACCESS_DENIED)
             except OSError as error:
-                log.error("job %s: %s: %s", job.token, unc, error)
+                why = error.strerror or type(error).__name__
+                log.error("job %s: %s: %s", job.token, error.filename or unc, why)
                 failures.append(_reason(error, self.shares.find(unc)))
             except sqlite3.Error as error:
                 log.error("job %s: %s: %s", job.token, unc, error)

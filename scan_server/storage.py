@@ -71,7 +71,7 @@ def _as_fault(error: OSError, path: Path) -> TemporaryError | InternalError:
     if error.errno in FULL:
         log.error("%s: the disk is full", path)
         return TemporaryError("The server's disk is full.")
-    log.error("%s: %s", path, error)
+    log.error("%s: %s", path, error.strerror or type(error).__name__)
     return InternalError()
 
 

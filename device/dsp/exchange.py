@@ -20,7 +20,7 @@ from types import TracebackType
 
 import aiohttp
 
-from device.dsp import trust
+from device.dsp import trust, wording
 from device.dsp.post_scan_job import Given, I
 from device.dsp.refusals import Kind, read_refusal
 from device.errors import InvalidArgs, MalformedMessage, VersionMismatch
@@ -188,4 +188,5 @@ def _short(error: BaseException) -> str:
         return "its name is not known"
     if isinstance(number, int) and number > 0:
         return os.strerror(number)
-    return str(error) or type(error).__name__
+    inner = getattr(error, "os_error", None)
+    return wording.plain(inner if isinstance(inner, OSError) else error)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from device.clock import Clock
-from device.dsp import process
+from device.dsp import process, wording
 from device.dsp.client import ScanServer
 from device.dsp.post_scan_job import Delivery, Given, I, Request, S, begin, next_deadline, step
 from device.dsp.spool import JobSpool, Journal
@@ -156,7 +156,7 @@ class Runner:
                 await self._job.add(page.format, page.chunks)
                 self._inputs.put_nowait((0, Given(I.PAGE)))
         except (DeviceError, BackendError, OSError) as error:
-            self._scan_trouble = f"the scan broke off: {error}"
+            self._scan_trouble = f"the scan broke off: {wording.plain(error)}"
             self._inputs.put_nowait((0, Given(I.SCAN_FAILED, self._scan_trouble)))
         else:
             self._scan_complete = True

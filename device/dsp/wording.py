@@ -6,6 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
+def plain(error: BaseException) -> str:
+    """What went wrong, without Python's spelling of system errors."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
 def numbers(pages: Sequence[int]) -> str:
     """Page numbers for people: `page 3`, `pages 1-4, 7`."""
     runs: list[list[int]] = []

@@ -230,6 +230,15 @@ async def test_a_jam_withdraws_the_job_and_keeps_the_pages(
     assert (await run(options(server, tmp_path), None)).exit_code == 0
 
 
+async def test_a_file_that_vanishes_is_named_in_plain_words(
+    server: DspServer, tmp_path: Path
+) -> None:
+    gone = FileNotFoundError(2, "No such file or directory", "page-3.png")
+    result = await run(options(server, tmp_path), pages(2, gone))
+    assert "broke off: page-3.png: No such file or directory" in result.summary
+    assert "Errno" not in result.summary
+
+
 async def test_a_jam_before_the_first_page_was_whole_is_told_once(
     server: DspServer, tmp_path: Path
 ) -> None:

@@ -41,3 +41,29 @@ def test_flags_that_do_not_go_together(
         capsys, "--store", store, "--state-dir", tmp_path / "state", "--port", "0", *flags
     )
     assert not list(tmp_path.iterdir()), "nothing is made before the flags are right"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--host", "192.0.2.1"), "this machine has no such address"),
+        (("--host", "no.such.invalid"), "no such address is known"),
+        (("--share", "\\\\h\\s=nowhere"), "nowhere: this folder does not exist"),
+        (("--state-dir", "file"), "file: the state folder cannot be written"),
+        (("--store", "file"), "--store file: cannot be made"),
+        (("--store", "store/file/x"), "--store store/file/x: cannot be made"),
+    ],
+)
+def test_what_the_system_refuses_is_said_in_plain_words(
+    tmp_path: Path,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: tuple[str, ...],
+    said: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "store").mkdir()
+    for name in ("file", "store/file"):
+        (tmp_path / name).touch()
+    usual = ("--store", "store", "--state-dir", "state", "--http", "--port", "0")
+    assert said in refused(capsys, *usual, *flags)
