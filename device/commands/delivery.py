@@ -43,6 +43,8 @@ SEND_EPILOG = """\
 Every page of the source is scanned as the scan process says, kept in the spool of the state folder,
 and sent. A page leaves the spool when the server's job has ended well. Ctrl-C cancels the job.
 A scan that broke off is delivered by --resume as far as it came, and what is missing is said once.
+What can never be delivered stays in the spool until --discard throws it away; pages that another
+send is working on are left alone.
 
 exit codes: 0 every page was delivered; 3 some were not, and wait in the spool, or were never
 scanned; 2 wrong use
@@ -52,6 +54,7 @@ examples:
   wsd-scanner send --server https://HOST:5362/ScanServer --source chart --process invoices.xml
   wsd-scanner send --resume
   wsd-scanner send --resume --server https://RIGHT-HOST:5362/ScanServer --ca server.pem
+  wsd-scanner send --discard
 """
 
 
@@ -194,6 +197,11 @@ def add_send(name: str, commands: Commands) -> None:
         action="store_true",
         help="with --resume: send even what a server that forgot its job may have delivered",
     )
+    parser.add_argument(
+        "--discard",
+        action="store_true",
+        help="throw away what is left in the spool, list it, and send nothing",
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file")
     add_logging(parser)
 
@@ -202,6 +210,8 @@ def _send(parsed: argparse.Namespace) -> int:
     settings = settings_of(parsed, "source", "profile", "state_dir", "log_format")
     log.configure(settings.log_format, parsed.verbose)
     _check_send(parsed)
+    if parsed.discard:
+        return _discard(settings.state_dir)
     from device import delivery
     from device.dsp.sending import NOBODY, SendOptions
 
@@ -227,6 +237,17 @@ def _send(parsed: argparse.Namespace) -> int:
     return asyncio.run(run())
 
 
+def _discard(state_dir: Path) -> int:
+    from device.dsp import sending, wording
+
+    for line in sending.discard(state_dir) or [wording.NOTHING_LEFT]:
+        say(line)
+    return 0
+
+
+_ABOUT_SENDING = ("server", "source", "profile", "process", "user", "ca", "cert", "key")
+
+
 def _resume_command(state_dir: Path) -> str:
     """What sends the rest of this spool, in any shell and from any folder."""
     command = ["wsd-scanner", "send", "--resume"]
@@ -237,6 +258,11 @@ def _resume_command(state_dir: Path) -> str:
 
 
 def _check_send(parsed: argparse.Namespace) -> None:
+    if parsed.discard:
+        for flag in (*_ABOUT_SENDING, "resume", "again"):
+            if getattr(parsed, flag):
+                raise ConfigError(f"--discard sends nothing, so --{flag} has no use.")
+        return
     if parsed.resume:
         for flag in ("source", "process", "user"):
             if getattr(parsed, flag) is not None:
@@ -244,7 +270,7 @@ def _check_send(parsed: argparse.Namespace) -> None:
         return
     if not parsed.server:
         raise ConfigError(
-            "send needs --server URL, such as https://HOST:5362/ScanServer, or --resume."
+            "send needs --server URL, such as https://HOST:5362/ScanServer, --resume or --discard."
         )
     if parsed.again:
         raise ConfigError("--again goes with --resume only.")

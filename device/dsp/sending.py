@@ -11,6 +11,7 @@ said once, at that delivery's end.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -144,6 +145,33 @@ async def resume(
         finally:
             job.close()
     return _together(results)
+
+
+def discard(state_dir: Path) -> list[str]:
+    """Throw away what is left in the spool, read or not; a sentence for each delivery.
+
+    Nobody is asked and no server is told: a job that is still open there ends by itself.
+
+    Raises:
+        ConfigError: the spool cannot be read, or a delivery cannot be removed.
+    """
+    told = []
+    for job in spool.left_over(state_dir):
+        try:
+            host = urlsplit(job.journal.server).netloc
+        except DeliveryError:
+            host = ""
+        pages = len(job.pages())
+        try:
+            job.remove()
+        except OSError as error:
+            raise ConfigError(
+                f"{job.folder}: cannot be removed: {os.strerror(error.errno or 0)}."
+            ) from None
+        finally:
+            job.close()
+        told.append(wording.discarded(pages, host, job.folder))
+    return told
 
 
 def _journal(options: SendOptions) -> Journal:

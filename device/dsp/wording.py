@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+NOTHING_LEFT = "Nothing is left in the spool."
+
 
 def plain(error: BaseException) -> str:
     """What went wrong, without Python's spelling of system errors."""
@@ -80,7 +82,11 @@ def failed(
     )
 
 
+def discarded(pages: int, host: str, folder: Path) -> str:
+    return f"{count(pages)} for {host or 'an unknown server'} thrown away: {folder}"
+
+
 def resumed(well: int, jobs: int, sentences: Sequence[str]) -> str:
     if not jobs:
-        return "Nothing is left in the spool."
+        return NOTHING_LEFT
     return f"{well} of {jobs} deliveries completed: {' '.join(sentences)}"
