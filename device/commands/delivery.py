@@ -64,7 +64,7 @@ def add_scan_server(name: str, commands: Commands) -> None:
         name, commands, _scan_server, "take pages from scan devices, by WS-DSP", SERVER_EPILOG
     )
     parser.add_argument(
-        "--store", type=existing_path, required=True, metavar="DIR", help="where pages land"
+        "--store", type=existing_path, metavar="DIR", help="where pages land (needed)"
     )
     parser.add_argument(
         "--share",
@@ -106,6 +106,8 @@ def add_scan_server(name: str, commands: Commands) -> None:
 
 def _scan_server(parsed: argparse.Namespace) -> int:
     log.configure(settings_of(parsed, "log_format").log_format, parsed.verbose)
+    if parsed.store is None:
+        raise ConfigError("scan-server needs --store DIR, the folder where pages land.")
     from scan_server.app import ServerOptions, check_encryption, serve
 
     host, http = _scheme(parsed.host, parsed.http)

@@ -67,3 +67,12 @@ def test_what_the_system_refuses_is_said_in_plain_words(
         (tmp_path / name).touch()
     usual = ("--store", "store", "--state-dir", "state", "--http", "--port", "0")
     assert said in refused(capsys, *usual, *flags)
+
+
+@pytest.mark.parametrize("typo", ["--stor", "--sotre"])
+def test_a_typo_in_a_needed_flag_is_named(capsys: Captured, typo: str) -> None:
+    assert "did you mean --store?" in refused(capsys, typo, "x").replace("'", "")
+
+
+def test_a_needed_flag_is_asked_for(capsys: Captured) -> None:
+    assert "needs --store DIR" in refused(capsys)
