@@ -275,7 +275,7 @@ def _alone(state_dir: Path) -> IO[bytes]:
         ConfigError: another server has it, or it cannot be written.
     """
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = open(os.open(state_dir / "scan-server.lock", os.O_RDWR | os.O_CREAT, 0o600), "rb+")
     except OSError as error:
         raise ConfigError(

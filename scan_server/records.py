@@ -7,6 +7,7 @@ on the disk before anything is done, by a connection of its own that waits for t
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -46,6 +47,13 @@ class Records:
         Raises:
             ConfigError: the file cannot be used.
         """
+        try:
+            # SQLite makes the files beside it with the same mode. Users and paths are in there.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            path.chmod(0o600)
+        except OSError as error:
+            why = os.strerror(error.errno or 0)
+            raise ConfigError(f"{path}: the server's records cannot be used: {why}.") from None
         try:
             self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")

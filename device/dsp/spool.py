@@ -156,7 +156,7 @@ def new_spool(state_dir: Path, stamp: str) -> JobSpool:
     """
     folder = state_dir / "spool" / f"{stamp}-{uuid.uuid4().hex[:8]}"
     try:
-        state_dir.mkdir(parents=True, exist_ok=True)
+        state_dir.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         folder.parent.mkdir(mode=_FOLDER_MODE, exist_ok=True)
         folder.mkdir(mode=_FOLDER_MODE)
         lock = _lock(folder)

@@ -37,10 +37,10 @@ async def test_pages_and_journal_are_there_for_the_next_process(tmp_path: Path) 
 
 
 async def test_nobody_else_can_read_it(tmp_path: Path) -> None:
-    job = spool.new_spool(tmp_path, "x")
+    job = spool.new_spool(tmp_path / "state", "x")
     await job.save(JOURNAL)
     await job.add("png", bytes_of(b"one"))
-    for path in (tmp_path / "spool").rglob("*"):
+    for path in (tmp_path / "state", *(tmp_path / "state").rglob("*")):
         wanted = 0o700 if path.is_dir() else 0o600
         assert stat.S_IMODE(path.stat().st_mode) == wanted, path
     job.close()

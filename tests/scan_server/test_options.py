@@ -67,6 +67,29 @@ def test_a_state_folder_that_is_a_file(start: Start, tmp_path: Path) -> None:
         start()
 
 
+def _modes(folder: Path) -> dict[str, int]:
+    """Of the folder and of all in it, but the certificate, which is public."""
+    found = [path for path in (folder, *folder.rglob("*")) if path.suffix != ".pem"]
+    return {path.name: stat.S_IMODE(path.stat().st_mode) for path in found}
+
+
+def test_nobody_else_can_read_the_state(start: Start, tmp_path: Path) -> None:
+    server = start(http=False, generate_cert=True)
+    modes = _modes(tmp_path / "server")
+    assert modes["server"] == 0o700
+    assert modes["scan-server.sqlite"] == 0o600
+    assert not [name for name, mode in modes.items() if mode & 0o077], modes
+    server.stop()
+
+
+def test_records_that_others_could_read_are_closed_to_them(start: Start, tmp_path: Path) -> None:
+    start().stop()
+    database = tmp_path / "server" / "scan-server.sqlite"
+    database.chmod(0o644)
+    start()
+    assert _modes(tmp_path / "server")["scan-server.sqlite"] == 0o600
+
+
 @pytest.mark.parametrize("name", ["cert", "ca"])
 def test_a_file_that_is_no_certificate(start: Start, tmp_path: Path, name: str) -> None:
     file = tmp_path / "bad.pem"
