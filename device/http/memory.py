@@ -24,9 +24,17 @@ class Written:
     status: int
     body: bytes
 
+    @property
+    def lasting(self) -> bool:
+        """Whether the same request would be answered the same: not where it failed through us."""
+        return self.status < 500
+
 
 class AnswerMemory:
-    """Remembers answers by peer, MessageID and content; bounded in number and age."""
+    """Remembers answers by peer, MessageID and content; bounded in number and age.
+
+    What we could not do just now we may be able to do later: that is forgotten once it is told.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -50,6 +58,8 @@ class AnswerMemory:
             future.cancel()
             raise
         future.set_result(written)
+        if not written.lasting:
+            del self._known[key]
         return written
 
     def _forget(self) -> None:

@@ -246,6 +246,7 @@ class Engine(EngineRoom):
             except DeviceBusy as error:
                 log.warning("job %d: %s", job.job_id, error)
                 self.queue.give_if_active(job.job_id, JobInput.SOURCE_BUSY)
+                self._last_retrieve.pop(job.job_id, None)
                 raise TemporaryError("Another program holds the scanner.") from error
             except BackendError as error:
                 if not self.raise_condition_of(job.parameters.input_source.value, error):

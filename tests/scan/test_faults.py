@@ -107,6 +107,37 @@ def test_a_scanner_that_another_program_holds_is_passing_trouble(device, client)
     assert [asked.page for asked in device.pages.asked] == [1, 1]
 
 
+@conformance("FA-04")
+def test_the_same_envelope_may_get_its_image_when_the_scanner_is_free_again(device, client):
+    device.pages.then(Act(error=DeviceBusy("somebody else")), Act(error=DeviceBusy("still")))
+    job = client.create_scan_job(scan_ticket(source="ADF"))
+    request = client.envelope("RetrieveImage", retrieve_image_body(job.id, job.token))
+    for _ in range(2):
+        assert client.post(request).fault.subcode == (SCAN, "ServerErrorTemporaryError")
+    assert client.post(request).fault is None
+    assert [asked.page for asked in device.pages.asked] == [1, 1, 1]
+
+
+@conformance("FA-06")
+def test_the_same_envelope_is_taken_when_there_is_room_again(make_device):
+    client = make_device(waiting=0).client
+    job = client.create_scan_job(scan_ticket())
+    request = client.envelope("CreateScanJob", create_body(scan_ticket()))
+    for _ in range(2):
+        assert client.post(request).fault.subcode == (SCAN, "ServerErrorNotAcceptingJobs")
+    client.cancel_job(job.id)
+    first = client.post(request)
+    assert first.fault is None
+    assert client.post(request).soap == first.soap
+
+
+def test_a_refusal_that_is_the_clients_doing_is_told_again(client):
+    request = client.envelope("CreateScanJob", create_body("<sca:ScanTicket/>"))
+    first = client.post(request)
+    assert first.fault.code == (SOAP, "Sender")
+    assert client.post(request).soap == first.soap
+
+
 @conformance("FA-05", "FA-18")
 def test_what_nobody_foresaw_is_an_internal_error_that_gives_nothing_away(device, client, caplog):
     device.pages.then(Act(error=RuntimeError("the secret path /srv/scans")))
