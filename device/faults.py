@@ -15,6 +15,8 @@ from device.soap.envelope import write
 from device.soap.write import attribute, declarations, element, leaf
 
 SERVICE = ""
+_NAMELESS = frozenset({ns.WSD})
+"""Services that have no names for what every service may have to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ def fault_for(error: e.DeviceError, service: str = ns.WSCN) -> Fault:
     row = TABLE[type(error)]
     if service == ns.WSE and row.namespace == SERVICE:
         row = _EVENTING.get(row.subcode, row)
+    if service in _NAMELESS and row.namespace == SERVICE:
+        row = Row(row.code)
     namespace = row.namespace or service
     prefix = ns.PREFIX_OF[namespace] if row.subcode else "soap"
     reason = _DSP_REASONS.get(type(error), str(error)) if service == ns.DSP else str(error)
@@ -114,7 +118,7 @@ def fault_for(error: e.DeviceError, service: str = ns.WSCN) -> Fault:
         subcode=f"{prefix}:{row.subcode}" if row.subcode else "",
         reason=reason,
         action=row.action,
-        detail=_detail(error, ns.PREFIX_OF[service]),
+        detail=_detail(error, ns.PREFIX_OF[service]) if row.subcode else "",
         prefix=prefix,
         headers=_headers(error),
     )

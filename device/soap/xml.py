@@ -28,6 +28,7 @@ _PARSER = etree.XMLParser(
     remove_pis=False,
     huge_tree=False,
 )
+_DECLARATION = re.compile(rb"<\?xml\s")
 _ODD_SPELLING = re.compile(rb"https://|2006/01/wdp|2008/02/wdp|2003/12/xop|\x00")
 
 
@@ -51,7 +52,9 @@ def parse(data: bytes, limit: int = MAX_ENVELOPE) -> Element:
     if root.getroottree().docinfo.internalDTD is not None:
         raise MalformedMessage("document type declarations are not allowed")
     # Too few tags to be deep, and no instruction but the declaration: most messages end here.
-    if data.count(b"<") > 2 * MAX_DEPTH or data.find(b"<?", 1) >= 0 or b"\x00" in data:
+    declared = _DECLARATION.match(data)
+    inside = declared.end() if declared else 0
+    if data.count(b"<") > 2 * MAX_DEPTH or data.find(b"<?", inside) >= 0 or b"\x00" in data:
         _check(root)
     if _ODD_SPELLING.search(data):
         _canonicalise(root)
@@ -60,8 +63,7 @@ def parse(data: bytes, limit: int = MAX_ENVELOPE) -> Element:
 
 def _check(root: Element) -> None:
     """Refuse processing instructions and too deep nesting, without recursion."""
-    node = root.getprevious()
-    if node is not None:
+    if root.getprevious() is not None or root.getnext() is not None:
         raise MalformedMessage("processing instructions are not allowed")
     depth = 1
     stack: list[Iterator[Element]] = [iter(root)]

@@ -7,9 +7,10 @@ from discovery.test_wire_reads import message
 from discovery.virtual import ANNOUNCEMENT, URN, UUID, Virtual
 from wsdiscovery.message import parseSOAPMessage
 
+from device import faults
 from device.discovery.directed import routes
 from device.discovery.matching import RULES
-from device.errors import MalformedMessage, MatchingRuleNotSupported
+from device.errors import DeviceError, MalformedMessage, MatchingRuleNotSupported
 from device.soap import envelope
 from device.soap.dispatch import Answer, Dispatcher, Incoming, check_body
 from device.soap.namespaces import PROBE, RESOLVE, WSD
@@ -119,3 +120,16 @@ async def test_numbers_are_those_of_the_datagrams():
     ]
     assert numbers == ["1", "2", "3"]
     assert virtual.responder.next_sequence().message_number == 4
+
+
+@pytest.mark.parametrize(
+    "body", ["", "<d:Resolve/>", "<d:Probe><d:Types>a:b:c</d:Types></d:Probe>"]
+)
+async def test_a_body_that_is_no_probe_is_a_fault_without_an_invented_name(body):
+    with pytest.raises(DeviceError) as refused:
+        await post(message(body))
+    fault = faults.fault_for(refused.value, WSD)
+    assert (fault.code, fault.subcode, fault.detail, fault.status) == ("Sender", "", "", 400)
+    written = faults.write_fault(fault, message_id="urn:uuid:2", relates_to="", service=WSD)
+    assert b"Subcode" not in written
+    assert b"InvalidArgs" not in written

@@ -317,3 +317,25 @@ def test_answers_have_a_prefix_on_every_element_and_no_encoding_in_their_declara
         assert re.findall(rb"<(?!/|\?)([^ />]+)", reply.soap)
         assert all(b":" in name for name in re.findall(rb"<(?![/?])([^ />]+)", reply.soap))
         assert b"encoding" not in reply.soap.partition(b"?>")[0]
+
+
+@pytest.mark.parametrize("place", ["first", "before", "inside", "after"])
+@pytest.mark.parametrize("what", ["<?x y?>", "<?xml-stylesheet href='a'?>"])
+def test_processing_instructions_are_refused_wherever_they_stand(client, place, what):
+    request = client.envelope("GetActiveJobs", "<sca:GetActiveJobsRequest/>").decode()
+    declaration, root = request.partition("?>")[0] + "?>", request.partition("?>")[2]
+    placed = {
+        "first": what + root,
+        "before": declaration + what + root,
+        "inside": declaration + root.replace("<s:Body>", f"<s:Body>{what}"),
+        "after": request + what,
+    }[place]
+    reply = client.post(placed.encode())
+    assert reply.fault.subcode == (SCAN, "InvalidArgs")
+
+
+def test_comments_around_the_envelope_are_passed_over(client):
+    request = client.envelope("GetActiveJobs", "<sca:GetActiveJobsRequest/>").decode()
+    declared, _, root = request.partition("?>")
+    client.post(f"{declared}?><!-- a -->{root}<!-- b -->".encode()).require()
+    client.post(f"<!-- a -->{root}<!-- b -->".encode()).require()
