@@ -57,7 +57,8 @@ class Leaves:
         """Note that `wish` is not met."""
         self.changed.append(name)
         if wish.must_honor:
-            self.rejected.append(InvalidArgs(name, "is not supported", str(wish.value)[:80]))
+            told = str(wish.value).lower() if isinstance(wish.value, bool) else str(wish.value)
+            self.rejected.append(InvalidArgs(name, "is not supported", told[:80]))
 
     def ranged(
         self, name: str, wish: Wish[int] | None, default: int, allowed: Range, repair: str

@@ -39,13 +39,15 @@ def requested_names(body: Element) -> tuple[RequestedName, ...]:
     A name without prefix is taken as a scan name, as the published example has one.
 
     Raises:
-        InvalidArgs: there is no RequestedElements, or no Name in it.
+        InvalidArgs: there is no RequestedElements, no Name in it, or an empty one.
     """
     requested = xml.need(body, WSCN, "RequestedElements")
     found = []
     for name in xml.children(requested, WSCN, "Name"):
         asked = xml.text(name)
         namespace, local = xml.resolve_qname(asked, name, WSCN)
+        if not local:
+            raise InvalidArgs("Name", "names nothing", asked[:80])
         found.append(RequestedName(namespace, local, asked))
     if not found:
         raise InvalidArgs("Name", "is missing in RequestedElements")
@@ -211,6 +213,9 @@ def _side(element: Element | None) -> SideWish | None:
     resolution, honored = _container(element, "Resolution")
     if resolution is not None:
         xml.need(resolution, WSCN, "Width")
+    if region is not None:
+        xml.need(region, WSCN, "ScanRegionWidth")
+        xml.need(region, WSCN, "ScanRegionHeight")
     return SideWish(
         region=None
         if region is None

@@ -191,7 +191,10 @@ class _Resolver(SideRules):
             put = fallback if fallback in allowed else allowed[0]
             self.repairs["input_source"] = replace(wish, value=put)
             return Final(put, override=True)
-        return self.listed("InputSource", wish, fallback, allowed, "input_source")
+        found = self.listed("InputSource", wish, fallback, allowed, "input_source")
+        if found.value != value(self.default.input_source):
+            return replace(found, used_default=False)  # our choice, not the default
+        return found
 
     def foreign(self) -> None:
         """A vendor's element that must be honored is one that we do not support."""

@@ -1,5 +1,7 @@
 """Every fault: its codes, its status, its detail, and that the most specific one is told."""
 
+import re
+
 import pytest
 from clients.wsscan import (
     ANONYMOUS,
@@ -15,7 +17,7 @@ from clients.wsscan import (
 )
 from lxml import etree
 from support.scripted_pages import Act
-from support.wire import URN
+from support.wire import URN, with_settings
 
 from device import errors, faults
 from scanner_backends.errors import DeviceBusy, Inval, IoError
@@ -292,6 +294,7 @@ def test_every_error_has_its_row_and_the_tables_code():
             yield from tree(one)
 
     inner = {errors.ConfigError, errors.DeliveryError, errors.RequestError, errors.ServiceError}
+    inner.update(tree(errors.ConfigError))  # never told to a peer
     assert set(tree(errors.DeviceError)) - inner == set(faults.TABLE)
     for kind, row in faults.TABLE.items():
         if row.subcode:
@@ -326,6 +329,23 @@ def test_a_page_that_the_source_cannot_give_aborts_the_job(device, client, error
     assert device.ended(job.id) == ("Aborted", (reason,))
     detail = ("JobId", str(job.id))
     refused(client, "RetrieveImage", body, "ClientErrorJobIdNotFound", detail=detail)
+
+
+@conformance("FA-02")
+@pytest.mark.parametrize("name", ["ScanRegionWidth", "ScanRegionHeight"])
+def test_a_region_without_its_extent_is_refused(client, name):
+    ticket = scan_ticket(region=(10, 20, 3000, 4000))
+    cut = re.sub(f"<sca:{name}[^>]*>[0-9]+</sca:{name}>", "", ticket)
+    assert cut != ticket
+    refused(client, "CreateScanJob", create_body(cut), "InvalidArgs", detail=(name, ""))
+
+
+@conformance("FA-02")
+def test_the_detail_of_a_boolean_is_spelt_as_xml_has_it(make_device):
+    client = make_device(configuration=with_settings(auto_exposure=False)).client
+    ticket = scan_ticket(auto_exposure=True, must_honor={"Exposure"})
+    refused(client, "CreateScanJob", create_body(ticket), "InvalidArgs",
+            detail=("AutoExposure", "true"))  # fmt: skip
 
 
 @conformance("FA-23")

@@ -1,5 +1,6 @@
 """The eight operations: what each answers."""
 
+import contextlib
 import re
 from dataclasses import replace
 
@@ -172,7 +173,16 @@ def test_a_vendor_element_that_must_be_honored_is_refused(client):
 
 @conformance("FA-02", "OP-05")
 @pytest.mark.parametrize(
-    "inner", ["", "<sca:RequestedElements/>", "<sca:RequestedElements><v/></sca:RequestedElements>"]
+    "inner",
+    [
+        "",
+        "<sca:RequestedElements/>",
+        "<sca:RequestedElements><v/></sca:RequestedElements>",
+        "<sca:RequestedElements><sca:Name/></sca:RequestedElements>",
+        "<sca:RequestedElements><sca:Name> </sca:Name></sca:RequestedElements>",
+        "<sca:RequestedElements><sca:Name>sca:</sca:Name></sca:RequestedElements>",
+        "<sca:RequestedElements><sca:Name>q:</sca:Name></sca:RequestedElements>",
+    ],
 )
 def test_asking_for_nothing_is_an_error(client, inner):
     body = f"<sca:GetScannerElementsRequest>{inner}</sca:GetScannerElementsRequest>"
@@ -268,7 +278,10 @@ def test_job_ids_go_on_and_tokens_differ(make_device):
 def test_job_ids_are_not_given_again_after_a_restart(tmp_path):
     from device.state import State
 
-    given = [State.load(tmp_path).next_job_id() for _ in range(5)]
+    given = []
+    for _ in range(5):
+        with contextlib.closing(State.load(tmp_path)) as state:
+            given.append(state.next_job_id())
     assert given == [1, 2, 3, 4, 5]
 
 
