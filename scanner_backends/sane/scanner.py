@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -27,10 +28,13 @@ MAX_BAND = 4 << 20
 WARM_UP_S = 90.0
 WARM_UP_ASK_S = 0.5
 NOTHING_YET_S = 0.01
-LAST_BREATH_S = 0.001
-"""Between the last byte of a frame and the question for more. Many drivers read in a thread, which
-is at its end then, and which they cancel wherever it is as soon as we ask: in the midst of freeing
-memory it leaves a lock behind, and they wait for it for ever (seen with SANE's test backend)."""
+LAST_BYTES = 4096
+"""What is left for the last read of a frame; every pipe holds as much. Many drivers read in a
+thread that writes into a pipe, and with the last byte they cancel that thread wherever it is: in
+the midst of freeing memory it would wait for itself, and the driver for it, for ever (seen with
+SANE's test backend on a busy machine, once in 3000 pages). So the thread gets time to end."""
+LAST_BREATH_S = 0.05
+THREADS_ASK_S = 0.0005
 
 _COLOURS = (Frame.RED, Frame.GREEN, Frame.BLUE)
 
@@ -57,6 +61,8 @@ class Scanner:
         self._run: ScanRequest | None = None
         self._placed = mapping.Placed(0, 0, 1, 1)
         self._in_frame = False
+        self._threads = 0
+        self._paused = False
         self.lost = False
         """Whether it broke off in a way after which it must be opened anew."""
 
@@ -127,6 +133,7 @@ class Scanner:
             self._check()
             with self._lock:
                 self._started = True
+            self._threads, self._paused = _threads(), False
             try:
                 self._handle.start()
             except WarmingUp:
@@ -178,11 +185,9 @@ class Scanner:
         view = memoryview(band)
         filled = 0
         missing = told.lines * told.bytes_per_line
-        while (length := self._read(view[filled:])) is not None:
+        while (length := self._read(self._next(view[filled:], missing))) is not None:
             filled += length
             missing -= length
-            if not missing:
-                self._cancelled.wait(LAST_BREATH_S)
             if filled == len(band):
                 yield bytes(band)
                 filled = 0
@@ -199,6 +204,24 @@ class Scanner:
         elif length == 0:
             self._cancelled.wait(NOTHING_YET_S)
         return length
+
+    def _next(self, free: memoryview, missing: int) -> memoryview:
+        """How much of `free` to fill next; the last bytes come by themselves, after a pause."""
+        if not 0 < missing <= len(free):
+            return free
+        if missing > LAST_BYTES:
+            return free[: missing - LAST_BYTES]
+        if not self._paused:
+            self._paused = True
+            self._let_threads_end()
+        return free
+
+    def _let_threads_end(self) -> None:
+        """Wait while there is a thread that was not there before the frame began."""
+        for _ in range(int(LAST_BREATH_S / THREADS_ASK_S)):
+            if _threads() <= self._threads:
+                return
+            self._cancelled.wait(THREADS_ASK_S)
 
     def _end_frame(self) -> None:
         """Read what nobody wanted of the page before; without that there is no next one."""
@@ -252,6 +275,14 @@ class Scanner:
             return IoError(f"The scan was cancelled at the scanner {self._handle.name}.")
         self.lost = isinstance(error, IoError)
         return error
+
+
+def _threads() -> int:
+    """How many threads this process has."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 0
 
 
 def _replayed(files: list[BinaryIO], size: int, depth: int) -> Iterator[bytes]:
