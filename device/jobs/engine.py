@@ -76,11 +76,11 @@ class Engine(EngineRoom):
 
         Raises:
             NotAcceptingJobs: see `check_accepting`.
-            NoImagesAvailable: it wants the feeder, and that is empty.
+            NoImagesAvailable: it wants the feeder or the platen, and that is empty.
         """
         self.check_accepting()
         source = parameters.input_source.value
-        if is_feeder(source) and self.tray.feeder_empty:
+        if self.tray.feeder_empty if is_feeder(source) else self.tray.platen_empty:
             raise NoImagesAvailable
         job = Job(
             job_id=self._job_ids(),

@@ -22,6 +22,7 @@ from scanner_backends.errors import (
     BackendError,
     CoverOpen,
     Jammed,
+    SourceError,
 )
 
 log = logging.getLogger(__name__)
@@ -128,8 +129,19 @@ class EngineRoom:
     # ---- the tray
 
     async def reload(self) -> Description:
-        """Read the source afresh and fill the feeder. Raises BackendError."""
-        description = await self.pages.describe()
+        """Read the source afresh and fill the feeder.
+
+        Raises:
+            SourceError: it has no pages any more; neither have the platen and the feeder then.
+            BackendError: it cannot be read; all stays as it was.
+        """
+        try:
+            description = await self.pages.describe()
+        except SourceError:
+            if self.tray.virtual:
+                self.tray.load(Description("", virtual=True))
+                self._tray_changed()
+            raise
         self.tray.load(description)
         self._tray_changed()
         return description

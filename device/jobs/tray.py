@@ -38,6 +38,11 @@ class Tray:
         return self.virtual and all(page.back for page in self._stack)
 
     @property
+    def platen_empty(self) -> bool:
+        """Whether the platen is known to have no page at all."""
+        return self.virtual and not self._platen
+
+    @property
     def feeder(self) -> tuple[TrayPage, ...]:
         """What still lies in the feeder, the next page first."""
         return tuple(self._stack)

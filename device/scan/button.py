@@ -65,7 +65,7 @@ class Button:
 
         Raises:
             InvalidArgs: there is no such source.
-            NoImagesAvailable: the feeder is empty.
+            NoImagesAvailable: the feeder or the platen is empty.
             NotAcceptingJobs, OperationFailed: no job would be taken, or the client is gone.
         """
         source = source or self._usual_source()
@@ -75,7 +75,7 @@ class Button:
         self._engine.check_accepting()
         if self._engine.scanner.stopped:
             raise OperationFailed("The scanner is stopped; clear what is the matter first.")
-        if source in _FEEDERS and tray.feeder_empty:
+        if tray.feeder_empty if source in _FEEDERS else tray.platen_empty:
             raise NoImagesAvailable
         stack = tray.feeder if source in _FEEDERS else ()
         press = self._destinations.press(

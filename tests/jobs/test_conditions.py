@@ -2,11 +2,15 @@
 
 import pytest
 from clients.wsscan import SCAN, FaultAnswer, child, scan_ticket, text
+from PIL import Image
 from support.scripted_pages import Act
 
+from device.clock import SystemClock
 from device.model.changes import ConditionCleared, ConditionRaised
 from device.model.status import Component, ConditionName, Severity
-from scanner_backends.errors import CoverOpen, Jammed
+from device.pages.supervisor import PageLine
+from scanner_backends.base import Description
+from scanner_backends.errors import CoverOpen, IoError, Jammed, SourceError
 
 conformance = pytest.mark.conformance
 
@@ -249,3 +253,52 @@ def test_every_condition_is_announced_once_and_again_when_it_goes(device):
     told = [c for c in device.changes if isinstance(c, ConditionRaised | ConditionCleared)]
     assert [type(c) for c in told] == [ConditionRaised, ConditionCleared]
     assert told[0].condition == told[1].cleared.condition
+
+
+@conformance("FA-10")
+@pytest.mark.parametrize("source", ["Platen", "ADF"])
+def test_a_source_that_has_lost_all_its_pages_has_none_to_scan(make_device, monkeypatch, source):
+    device = make_device(sheets=2)
+    client = device.client
+    old = client.create_scan_job(scan_ticket(source=source))
+
+    async def nothing() -> Description:
+        raise SourceError("The folder is empty.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(device.pages, "describe", nothing)
+        with pytest.raises(SourceError):
+            device.wait(device.engine.reload())
+    for call in (
+        lambda: client.create_scan_job(scan_ticket(source=source)),
+        lambda: client.retrieve_image(old.id, old.token),
+    ):
+        with pytest.raises(FaultAnswer, match="ClientErrorNoImagesAvailable"):
+            call()
+    device.wait(device.engine.reload())
+    job = client.create_scan_job(scan_ticket(source=source))
+    assert client.retrieve_image(job.id, job.token).content
+
+
+def test_a_source_that_cannot_be_read_just_now_keeps_its_pages(make_device, monkeypatch):
+    device = make_device(sheets=1)
+
+    async def broken() -> Description:
+        raise IoError("The worker died.")
+
+    monkeypatch.setattr(device.pages, "describe", broken)
+    with pytest.raises(IoError):
+        device.wait(device.engine.reload())
+    for source in ("Platen", "ADF"):
+        device.client.create_scan_job(scan_ticket(source=source))
+
+
+def test_a_folder_that_was_emptied_has_nothing_to_scan(make_device, tmp_path):
+    page = tmp_path / "page.png"
+    Image.new("L", (85, 117)).save(page)
+    device = make_device(pages=lambda: PageLine(f"images:{tmp_path}", clock=SystemClock()))
+    page.unlink()
+    with pytest.raises(SourceError, match="no page"):
+        device.wait(device.engine.reload())
+    with pytest.raises(FaultAnswer, match="ClientErrorNoImagesAvailable"):
+        device.client.create_scan_job(scan_ticket())
