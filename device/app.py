@@ -58,6 +58,10 @@ SCAN_PATH = "/scan"
 HISTORY_FILE = "jobs.jsonl"
 CHART_RELOAD_S = 10.0
 JOBS_END_S = 3.0
+STOP_S = 4.8
+"""How long all of the stop may take."""
+PAGES_END_S = 0.3
+"""What of it is left for the worker at least."""
 
 
 async def run(config: Config, clock: Clock, ready: Callable[[str], None]) -> None:
@@ -138,6 +142,7 @@ class _Device:
 
     async def stop(self) -> None:
         """Say Bye, end the jobs in order, then the subscriptions, close."""
+        end = self._clock.monotonic() + STOP_S
         async with asyncio.TaskGroup() as group:
             if self._discovery is not None:
                 group.create_task(self._discovery.stop())
@@ -148,7 +153,7 @@ class _Device:
             group.create_task(self._http.stop())
             if self._panel is not None:
                 group.create_task(self._panel.stop())
-        await self._pages.close()
+        await self._pages.close(max(PAGES_END_S, end - self._clock.monotonic()))
         self.state.close()
         for task in self._tasks:
             task.cancel()

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -50,7 +50,12 @@ class Patience:
 
     describe_s: float = 60.0  # a large folder on a small machine
     cancel_s: float = 2.0
-    term_s: float = 1.0
+    term_s: float = 0.75
+
+    def within(self, seconds: float) -> Patience:
+        """The same, with a cancel, a request to leave and a SIGTERM in so many seconds at most."""
+        most = seconds / 3
+        return replace(self, cancel_s=min(self.cancel_s, most), term_s=min(self.term_s, most))
 
 
 class PageLine:
@@ -155,8 +160,10 @@ class PageLine:
         if self._child is not None and self._child.alive:
             self._child.send(CancelOrder(job_id))
 
-    async def close(self) -> None:
-        """End the page under way, and the worker."""
+    async def close(self, within_s: float | None = None) -> None:
+        """End the page under way, and the worker; by force before `within_s` seconds are over."""
+        if within_s is not None:
+            self._patience = self._patience.within(within_s)
         if self._image is not None:
             await self._stop(self._image)
         child, self._child = self._child, None

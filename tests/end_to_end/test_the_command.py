@@ -1,11 +1,13 @@
 """`wsd-scanner run` as a program: how it starts, how it ends, how it refuses."""
 
+import os
 import re
 import signal
 import socket
 from pathlib import Path
 
 import pytest
+from clients.wsscan import Client, retrieve_image_body, scan_ticket
 from support.device import ENDS_WITHIN_S, RunningDevice, refuse
 from support.lab import Lab
 from support.pages import noisy_page, save_stack
@@ -18,6 +20,21 @@ def test_a_signal_ends_it_well_and_soon(start_device, sig):
     device: RunningDevice = start_device()
     device.process.send_signal(sig)
     assert device.process.wait(timeout=ENDS_WITHIN_S) == 0, device.stderr()
+
+
+def test_a_stopped_worker_and_a_client_that_does_not_read_hold_up_no_stop(start_device):
+    device: RunningDevice = start_device("--source", "chart")
+    client = Client(device.scan_url)
+    job = client.create_scan_job(scan_ticket(format="dib", dpi=300, color="RGB24"))
+    with client.stream(client.envelope("RetrieveImage", retrieve_image_body(job.id, job.token))):
+        (worker,) = Path(f"/proc/{device.process.pid}/task/{device.process.pid}/children"
+                         ).read_text().split()  # fmt: skip
+        os.kill(int(worker), signal.SIGSTOP)
+        code, seconds = device.stop()
+    assert code == 0, device.stderr()
+    assert seconds < ENDS_WITHIN_S
+    assert "did not end in time" not in device.stderr()
+    assert not Path(f"/proc/{worker}").exists()
 
 
 def test_the_ready_line_names_an_address_that_answers(start_device):

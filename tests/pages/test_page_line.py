@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -333,6 +334,20 @@ async def test_closing_the_line_in_mid_page_ends_the_worker(line, large):
     with pytest.raises(Cancelled):
         await anext(image)
     await chart.close()
+
+
+@pytest.mark.parametrize("at_work", [True, False])
+async def test_closing_within_a_time_waits_for_no_stopped_worker(line, large, at_work):
+    chart = await line("chart")
+    image = await chart.page(1, 0, *large)
+    pid = chart.worker_pid
+    if not at_work:
+        await image.aclose()
+    os.kill(pid, signal.SIGSTOP)
+    began_s = time.monotonic()
+    await chart.close(0.3)
+    assert time.monotonic() - began_s < 1.0
+    assert not exists(pid)
 
 
 async def test_a_worker_starts_from_any_folder(line, order, tmp_path, monkeypatch):
