@@ -279,5 +279,6 @@ def main(arguments: list[str]) -> int:
 if __name__ == "__main__":
     code = main(sys.argv[1:])
     # The thread that reads orders blocks in a buffered stream, which a normal exit waits for.
+    sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
