@@ -93,6 +93,9 @@ class SoapEndpoint:
         except PEERS_DOING as error:
             log.info("%s sent no whole request: %s", request.remote, one_line(error))
             return _plain(400, "The request breaks off, or is no HTTP.", close=True)
+        except Exception:
+            log.exception("a request failed")
+            return _plain(500, "The request failed here.", close=True)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         encoding = request.headers.get("Content-Encoding", "").strip().lower()

@@ -56,7 +56,7 @@ def test_a_broken_request_is_told_of_quietly(client, caplog, head, body):
 
 
 @pytest.mark.parametrize("encoding", [b"gzip", b"deflate", b"br", b"zstd", b"compress", b"x"])
-@pytest.mark.parametrize("body", [b"junk", gzip.compress(b"<a/>")])
+@pytest.mark.parametrize("body", [b"junk", gzip.compress(b"<a/>")], ids=["junk", "whole"])
 def test_a_compressed_body_is_not_taken(client, caplog, encoding, body):
     head = SOAP_TYPE + b"Content-Encoding: " + encoding + b"\r\n" + length(body)
     answer = talk(client.url, head, body)
@@ -106,3 +106,16 @@ def test_parts_before_the_envelope_are_not_kept(device, client, monkeypatch):
     check(reply)
     with client.stream(root, kind) as response:
         assert response.status == 200
+
+
+def test_a_mistake_of_ours_gives_nothing_away(device, client, monkeypatch, caplog):
+    def mistaken(*_: object) -> None:
+        raise RuntimeError("the secret path")
+
+    monkeypatch.setattr(soap_endpoint, "read", mistaken)
+    answer = talk(client.url, SOAP_TYPE + length(b"<a/>"), b"<a/>")
+    assert answer.split()[1] == b"500"
+    assert b"Server: wsd-scanner\r\n" in answer
+    assert b"secret" not in answer
+    (record,) = [one for one in caplog.records if one.levelno >= logging.ERROR]
+    assert record.exc_info is not None
