@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -99,6 +100,8 @@ class Scanner:
     def stop(self) -> None:
         """End the run: the feeder lets go of its sheet, the head goes home."""
         self._run = None
+        if self._in_frame and not self._cancelled.is_set():
+            self._let_threads_end()  # or at least come to where they wait for us
         self._in_frame = False
         with self._lock:
             if self._started:
@@ -221,7 +224,7 @@ class Scanner:
         for _ in range(int(LAST_BREATH_S / THREADS_ASK_S)):
             if _threads() <= self._threads:
                 return
-            self._cancelled.wait(THREADS_ASK_S)
+            time.sleep(THREADS_ASK_S)
 
     def _end_frame(self) -> None:
         """Read what nobody wanted of the page before; without that there is no next one."""

@@ -22,6 +22,7 @@ GENERIC = read(
     parse_toml(resources.files("profiles").joinpath("generic.toml").read_text(), "generic"),
     SUPPORTED,
 ).configuration
+GENERIC = replace(GENERIC, platen=replace(GENERIC.platen, colors=("Grayscale8", "RGB24")))
 COLOUR = ((Mode.GRAY, 8), (Mode.COLOR, 8))
 ANY = Resolutions(low=50, high=1200, step=1)
 
@@ -82,6 +83,12 @@ def test_of_a_range_the_customary_ones_the_profiles_and_the_highest_are_announce
 )
 def test_colours_are_those_that_can_be_made(modes, colors):
     assert announced(ability(modes=modes)).platen.colors == colors
+
+
+def test_four_bits_are_announced_only_if_the_profile_does():
+    claimed = replace(GENERIC, platen=replace(GENERIC.platen, colors=("Grayscale4",)))
+    found = fitted(claimed, Description("fake:0", False, sources=(ability(),)))
+    assert found.platen.colors == ("BlackAndWhite1", "Grayscale4", "Grayscale8", "RGB24")
 
 
 def test_sizes_are_the_scanners_and_the_smallest_is_the_profiles():
