@@ -34,8 +34,13 @@ def refused(captured: Captured, *words: str | Path) -> str:
     ],
 )
 def test_flags_that_do_not_go_together(
-    tmp_path: Path, capsys: Captured, flags: tuple[str, ...], said: str
+    tmp_path: Path,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: tuple[str, ...],
+    said: str,
 ) -> None:
+    monkeypatch.setattr("scan_server.app.serve", None)  # it would run for ever
     store = tmp_path / "store"
     assert said in refused(
         capsys, "--store", store, "--state-dir", tmp_path / "state", "--port", "0", *flags
