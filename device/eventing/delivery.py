@@ -33,7 +33,7 @@ MAX_WAITING = 128
 than its beginning."""
 FIRST_EVENT_S = 0.05
 """How long the first event after SubscribeResponse waits, so that it cannot come before that."""
-GOODBYE_S = 2.0
+GOODBYE_S = 1.5
 BURST = 64
 RATE = 400.0
 """Events that leave at once, and each second after that; one costs 0.3 ms of our only thread."""

@@ -50,6 +50,7 @@ class RecordingDispatcher(Dispatcher):
     def _recorded(self, route: Route) -> Route:
         async def handler(incoming: Incoming) -> Answer:
             began = self._clock.monotonic()
+
             def note(outcome: str, reply: str = "", image_octets: int = 0) -> None:
                 self._journal.add(
                     Direction.REQUEST,
