@@ -109,7 +109,7 @@ async def send(
     """
     journal = _journal(options)
     _check_trust(journal)
-    job = spool.new_spool(options.state_dir, clock.now().strftime("%Y%m%dT%H%M%SZ"))
+    job = spool.new_spool(options.state_dir, clock.now().strftime("%Y%m%dT%H%M%S.%fZ"))
     try:
         await job.save(journal)
         return await _deliver(job, options, pages, clock=clock, random=random, stop=stop)
