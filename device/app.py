@@ -138,6 +138,12 @@ class _Device:
             await self._pages.close()
             raise
         _tell(description)
+        if self.state.place > 1:
+            log.warning(
+                "others run on %s: this is number %d there",
+                self._config.state_dir,
+                self.state.place,
+            )
         return f"http://{self._public_host()}:{self._http.port}{self._path}"
 
     async def stop(self) -> None:
@@ -223,7 +229,7 @@ class _Device:
             token=lambda: str(uuid.uuid4()),
             publish=self._heard,
             limits=Limits(config.waiting_jobs, config.history),
-            history=HistoryStore(config.state_dir / HISTORY_FILE),
+            history=HistoryStore(self.state.path(HISTORY_FILE)),
         )
         self._button = self._notifications.make_button(
             self._engine, lambda: self._scan.configuration.sources

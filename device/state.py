@@ -1,7 +1,8 @@
 """What must survive a restart: who we are, and which JobIds were given.
 
-One small JSON file in the state folder, replaced whole and flushed to disk. A folder belongs to one
-device at a time: two that shared it would be one and the same to every client.
+One small JSON file in the state folder, replaced whole and flushed to disk. Several devices may run
+on one folder: each takes the first place that is free, and has the identity of that place. Two with
+one identity would be one and the same to every client.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from device.errors import ConfigError
 log = logging.getLogger(__name__)
 
 MAX_JOB_ID = 2**31 - 1
+MAX_PLACES = 1000
 FILE_NAME = "device.json"
 LOCK_NAME = "device.lock"
 
@@ -28,52 +30,62 @@ class State:
     """The state file. `load` makes the folder, and an identity, when there are none.
 
     Raises (from `load`):
-        ConfigError: the folder cannot be made or written, another device uses it, or the file is
-            damaged.
+        ConfigError: the folder cannot be made or written, or the file is damaged.
     """
 
-    def __init__(self, path: Path, values: dict[str, Any], lock: IO[bytes]) -> None:
-        self._path = path
-        self._values = values
+    def __init__(self, folder: Path, place: int, lock: IO[bytes]) -> None:
+        self._folder = folder
+        self.place = place
+        """1 for the first device on this folder, 2 for one that came while that was running."""
         self._lock = lock
+        self._path = self.path(FILE_NAME)
+        self._values: dict[str, Any] = {}
         self._told = False
 
     @classmethod
     def load(cls, folder: Path, identity: str | None = None) -> State:
         """Open the state in `folder`; `identity` (a UUID) takes the place of the stored one."""
-        path = folder / FILE_NAME
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = _locked(folder)
-            text = path.read_text(encoding="utf-8") if path.exists() else "{}"
+            place, lock = _free_place(folder)
         except OSError as error:
-            raise ConfigError(
-                f"The state folder {folder} cannot be used: {error.strerror or error}; "
-                "name another with --state-dir."
-            ) from None
+            raise _unusable(folder, error) from None
+        state = cls(folder, place, lock)
         try:
-            values = json.loads(text)
-            stored = values.get("uuid")
-            known = None if stored is None else str(uuid.UUID(stored))
-        except (ValueError, AttributeError, TypeError):
-            lock.close()
-            raise ConfigError(
-                f"The state file {path} is damaged; remove it to begin with a new identity."
-            ) from None
-        state = cls(path, values, lock)
-        if identity is not None:
-            state._values = {**values, "uuid": identity, "stored_uuid": stored}
-        elif known is None:
-            values["uuid"] = str(uuid.uuid4())
-        try:
+            state._read(identity)
             state.save()
         except ConfigError:
             state.close()
             raise
         return state
 
+    def _read(self, identity: str | None) -> None:
+        try:
+            text = self._path.read_text(encoding="utf-8") if self._path.exists() else "{}"
+        except OSError as error:
+            raise _unusable(self._folder, error) from None
+        try:
+            values = json.loads(text)
+            stored = values.get("uuid")
+            known = None if stored is None else str(uuid.UUID(stored))
+        except (ValueError, AttributeError, TypeError):
+            raise ConfigError(
+                f"The state file {self._path} is damaged; remove it to begin with a new identity."
+            ) from None
+        self._values = values
+        if identity is not None:
+            self._values = {**values, "uuid": identity, "stored_uuid": stored}
+        elif known is None:
+            values["uuid"] = str(uuid.uuid4())
+
+    def path(self, name: str) -> Path:
+        """The path of this device's own file of that name."""
+        plain = Path(name)
+        own = name if self.place == 1 else f"{plain.stem}-{self.place}{plain.suffix}"
+        return self._folder / own
+
     def close(self) -> None:
-        """Let another device have the folder."""
+        """Let another device have the place."""
         self._lock.close()
 
     @property
@@ -116,22 +128,25 @@ class State:
             ) from None
 
 
-def _locked(folder: Path) -> IO[bytes]:
-    """Hold the folder for as long as the file that comes back is open.
+def _free_place(folder: Path) -> tuple[int, IO[bytes]]:
+    """The first place that nobody holds, and the open file that holds it from now on."""
+    for place in range(1, MAX_PLACES):
+        stem, suffix = LOCK_NAME.split(".")
+        lock = open(folder / (LOCK_NAME if place == 1 else f"{stem}-{place}.{suffix}"), "ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        return place, lock
+    raise ConfigError(f"The state folder {folder} is in use by {MAX_PLACES - 1} scanners.")
 
-    Raises:
-        ConfigError: somebody else holds it.
-    """
-    lock = open(folder / LOCK_NAME, "ab")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise ConfigError(
-            f"The state folder {folder} is in use by another scanner; "
-            "give each its own with --state-dir."
-        ) from None
-    return lock
+
+def _unusable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"The state folder {folder} cannot be used: {error.strerror or error}; "
+        "name another with --state-dir."
+    )
 
 
 def replace_file(path: Path, data: bytes) -> None:

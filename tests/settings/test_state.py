@@ -55,11 +55,15 @@ def test_job_ids_begin_again_after_the_last_one(tmp_path: Path) -> None:
         assert state.next_job_id() == 1
 
 
-def test_a_folder_belongs_to_one_device_at_a_time(tmp_path: Path) -> None:
-    with loaded(tmp_path), pytest.raises(ConfigError, match="is in use by another scanner"):
-        State.load(tmp_path)
-    with loaded(tmp_path):
-        pass
+def test_devices_on_one_folder_have_an_identity_each(tmp_path: Path) -> None:
+    with loaded(tmp_path) as first, loaded(tmp_path) as second:
+        both = [first.uuid, second.uuid]
+        assert both[0] != both[1]
+        assert first.path("jobs.jsonl") != second.path("jobs.jsonl")
+        assert [first.next_job_id(), second.next_job_id()] == [1, 1]
+    with loaded(tmp_path) as first, loaded(tmp_path) as second:
+        assert [first.uuid, second.uuid] == both
+        assert [first.next_job_id(), second.next_job_id()] == [2, 2]
 
 
 def test_a_folder_that_becomes_unwritable_does_not_stop_scanning(
