@@ -66,7 +66,8 @@ def pages_of(format, content):
         sizes = []
         for page in document:
             (image,) = [one for one in page.get_objects() if one.type == 3]
-            sizes.append(tuple(image.get_px_size()))
+            told = image.get_metadata()
+            sizes.append((told.width, told.height))
             image.close()
             page.close()
         document.close()
