@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import logging
 import random
 import signal
-import socket
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from ipaddress import ip_address
 
 from device import profile
+from device.appearance import SCAN_PATH, metadata, page, personal, possible
 from device.clock import Clock
-from device.config import DEFAULT_PORT, PANEL_PORT, SECOND_PORT, Config
+from device.config import Config
 from device.discovery import directed
 from device.discovery.endpoint import DiscoveryEndpoint
 from device.discovery.interfaces import check_names
@@ -24,19 +22,18 @@ from device.discovery.messages import Announcement
 from device.discovery.responder import Responder
 from device.discovery.state import DiscoveryState
 from device.dpws import service as dpws
-from device.dpws.metadata import DeviceMetadata, scan_service, write_metadata
+from device.dpws.metadata import DeviceMetadata, write_metadata
 from device.errors import ConfigError
 from device.eventing.subscriptions import Limits as SubscriptionLimits
 from device.http.addresses import host_of, interfaces_with
-from device.http.server import HttpServer, PortTaken, open_sockets
+from device.http.server import HttpServer
 from device.http.soap_endpoint import SoapEndpoint
 from device.imaging.spec import SUPPORTED
 from device.jobs.engine import Engine
-from device.jobs.fitting import fitted
 from device.jobs.history import HistoryStore
 from device.jobs.ports import Limits
 from device.jobs.tray import Tray
-from device.model.capabilities import LocalText, ScannerConfiguration
+from device.listening import open_panel_port, open_port
 from device.model.changes import Change, ConditionRaised, JobEnded
 from device.notifications import Notifications, Rules
 from device.pages.supervisor import PageLine
@@ -44,7 +41,6 @@ from device.panel.api import Facts, Parts
 from device.panel.journal import Journal
 from device.panel.recording import RecordingDispatcher, note_delivery
 from device.panel.server import PanelServer
-from device.profile import Profile
 from device.scan.service import ScanService
 from device.soap.dispatch import Dispatcher
 from device.soap.namespaces import STABLE_PATH, WSCN, WSDP
@@ -54,7 +50,6 @@ from scanner_backends.errors import BackendError
 
 log = logging.getLogger(__name__)
 
-SCAN_PATH = "/scan"
 HISTORY_FILE = "jobs.jsonl"
 CHART_RELOAD_S = 10.0
 JOBS_END_S = 3.0
@@ -104,7 +99,7 @@ class _Device:
         self._clock = clock
         shape = profile.load(config.profile, SUPPORTED)
         self.state = State.load(config.state_dir, config.uuid)
-        self._profile = _personal(shape, config)
+        self._profile = personal(shape, config)
         self.name = " ".join(self._profile.friendly_name.split())
         self._path = f"/{self.state.uuid}"
         self._pages = PageLine(config.source, clock=clock)
@@ -116,7 +111,7 @@ class _Device:
 
         What can be wrong is looked at first: a complaint comes before anything is started.
         """
-        sockets = _open_port(self._config)
+        sockets = open_port(self._config)
         try:
             check_names(self._config.interfaces or None)
             description = await self._open_source()
@@ -195,7 +190,7 @@ class _Device:
     def _reconfigure(self, description: Description) -> None:
         """Claim what the source has now, and tell if that is something else than before."""
         before, ticket = self._scan.configuration, self._scan.default_ticket
-        self._scan.reconfigure(_possible(self._profile.configuration, description))
+        self._scan.reconfigure(possible(self._profile.configuration, description))
         after, new_ticket = self._scan.configuration, self._scan.default_ticket
         if after != before:
             self._notifications.reconfigured(after, None if new_ticket == ticket else new_ticket)
@@ -206,7 +201,7 @@ class _Device:
     async def _open_source(self) -> Description:
         try:
             description = await self._pages.start()
-            _possible(self._profile.configuration, description)
+            possible(self._profile.configuration, description)
             return description
         except BackendError as error:
             raise ConfigError(str(error)) from None
@@ -237,17 +232,17 @@ class _Device:
         self._scan = ScanService(
             self._engine,
             description=shape.description,
-            configuration=_possible(shape.configuration, description),
+            configuration=possible(shape.configuration, description),
             default_ticket=shape.default_ticket,
             now=self._clock.now,
             started=self._button.check,
         )
-        metadata = _metadata(shape, self.state.uuid)
+        described = metadata(shape, self.state.uuid)
         recording = RecordingDispatcher(self._journal, self._clock)
         dispatcher = recording if config.panel else Dispatcher()
-        dispatcher.add(*dpws.routes(metadata), *self._scan.routes())
+        dispatcher.add(*dpws.routes(described), *self._scan.routes())
         dispatcher.add(*self._notifications.routes())
-        responder = self._build_discovery(metadata, host, port)
+        responder = self._build_discovery(described, host, port)
         dispatcher.add(*directed.routes(responder))
         self._endpoint = SoapEndpoint(
             dispatcher,
@@ -258,13 +253,13 @@ class _Device:
         )
         return self._endpoint
 
-    def _build_discovery(self, metadata: DeviceMetadata, host: str, port: int) -> Responder:
+    def _build_discovery(self, described: DeviceMetadata, host: str, port: int) -> Responder:
         config, urn = self._config, f"urn:uuid:{self.state.uuid}"
         one_address = bool(config.host) and not ip_address(host).is_unspecified
         state = DiscoveryState(
             config.state_dir,
             urn,
-            metadata=write_metadata(metadata, "").encode(),
+            metadata=write_metadata(described, "").encode(),
             clock=self._clock,
         )
         responder = Responder(
@@ -298,7 +293,7 @@ class _Device:
     def _open_panel(self) -> PanelServer | None:
         """The front panel, if it is wanted and there is a port for it."""
         config, shape, notifications = self._config, self._profile, self._notifications
-        sockets = _open_panel_port(config) if config.panel else []
+        sockets = open_panel_port(config) if config.panel else []
         if not sockets:
             return None
         parts = Parts(
@@ -338,22 +333,7 @@ class _Device:
 
     def _page(self) -> str:
         """What a browser sees at our address."""
-        shape = self._profile
-        facts = (
-            ("Model", f"{shape.model.manufacturer} {shape.model.model_name}"),
-            ("Serial number", shape.serial_number),
-            ("Identity", f"urn:uuid:{self.state.uuid}"),
-            ("State", self._engine.status().state),
-            ("Jobs", str(len(self._engine.active()))),
-            ("Sheets in the feeder", str(len(self._engine.tray.feeder))),
-        )
-        rows = "".join(f"<dt>{key}<dd>{html.escape(value)}" for key, value in facts)
-        name = html.escape(shape.friendly_name)
-        return (
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
-            f"<h1>{name}</h1><dl>{rows}</dl>"
-            "<p>A WSD scanner: add it in your computer's scanner settings.</p></html>"
-        )
+        return page(self._profile, self.state.uuid, self._engine)
 
 
 async def _either(*events: asyncio.Event) -> None:
@@ -375,71 +355,6 @@ def _rules(config: Config) -> Rules:
         networks=config.event_networks,
         identifier_once=config.scan_identifier_once,
     )
-
-
-def _personal(shape: Profile, config: Config) -> Profile:
-    """The profile with the name and place that the user gives it."""
-    description = shape.description
-    if config.name:
-        shape = replace(shape, friendly_name=config.name)
-        description = replace(description, names=(LocalText(config.name, "en"),))
-    if config.location:
-        description = replace(description, locations=(LocalText(config.location, "en"),))
-    return replace(shape, description=description)
-
-
-def _possible(claimed: ScannerConfiguration, has: Description) -> ScannerConfiguration:
-    """The claimed sources that there are pages for; what real media can do. Raises SourceError."""
-    if not has.virtual:
-        return fitted(claimed, has)
-    return replace(
-        claimed,
-        platen=claimed.platen if has.platen else None,
-        adf_front=claimed.adf_front if has.feeder else None,
-    )
-
-
-def _metadata(shape: Profile, identity: str) -> DeviceMetadata:
-    model = shape.model
-    return DeviceMetadata(
-        manufacturer=model.manufacturer,
-        manufacturer_url=model.manufacturer_url,
-        model_name=model.model_name,
-        model_number=model.model_number,
-        model_url=model.model_url,
-        device_category=model.device_category,
-        df_device_category=model.df_device_category,
-        friendly_name=shape.friendly_name,
-        firmware_version=shape.firmware_version,
-        serial_number=shape.serial_number,
-        hosted=(scan_service(SCAN_PATH, identity, model.hardware_ids),),
-    )
-
-
-def _open_port(config: Config) -> list[socket.socket]:
-    if config.port is not None:
-        return open_sockets(config.host, config.port)
-    try:
-        return open_sockets(config.host, DEFAULT_PORT)
-    except PortTaken:
-        log.warning("port %d is taken, so port %d it is", DEFAULT_PORT, SECOND_PORT)
-        return open_sockets(config.host, SECOND_PORT)
-
-
-def _open_panel_port(config: Config) -> list[socket.socket]:
-    """The panel's sockets; without a token on loopback only. None when nobody insists on them."""
-    host = config.host if config.panel_token else "127.0.0.1"
-    port = PANEL_PORT if config.panel_port is None else config.panel_port
-    try:
-        return open_sockets(host, port)
-    except (ConfigError, OSError):
-        if config.panel_port is not None:
-            raise ConfigError(
-                f"Port {port} cannot be had for the panel; name another with --panel-port, "
-                "or do without by --no-panel."
-            ) from None
-    log.warning("port %d is taken: there is no panel; --panel-port names another", port)
-    return []
 
 
 def _tell(description: Description) -> None:

@@ -1,0 +1,75 @@
+"""What the device shows of itself: the profile with the user's name for it, as others read it."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import replace
+
+from device.config import Config
+from device.dpws.metadata import DeviceMetadata, scan_service
+from device.jobs.engine import Engine
+from device.jobs.fitting import fitted
+from device.model.capabilities import LocalText, ScannerConfiguration
+from device.profile import Profile
+from scanner_backends.base import Description
+
+SCAN_PATH = "/scan"
+
+
+def personal(shape: Profile, config: Config) -> Profile:
+    """The profile with the name and place that the user gives it."""
+    description = shape.description
+    if config.name:
+        shape = replace(shape, friendly_name=config.name)
+        description = replace(description, names=(LocalText(config.name, "en"),))
+    if config.location:
+        description = replace(description, locations=(LocalText(config.location, "en"),))
+    return replace(shape, description=description)
+
+
+def possible(claimed: ScannerConfiguration, has: Description) -> ScannerConfiguration:
+    """The claimed sources that there are pages for; what real media can do. Raises SourceError."""
+    if not has.virtual:
+        return fitted(claimed, has)
+    return replace(
+        claimed,
+        platen=claimed.platen if has.platen else None,
+        adf_front=claimed.adf_front if has.feeder else None,
+    )
+
+
+def metadata(shape: Profile, identity: str) -> DeviceMetadata:
+    """What a WS-Transfer Get tells; `identity` is the device's UUID."""
+    model = shape.model
+    return DeviceMetadata(
+        manufacturer=model.manufacturer,
+        manufacturer_url=model.manufacturer_url,
+        model_name=model.model_name,
+        model_number=model.model_number,
+        model_url=model.model_url,
+        device_category=model.device_category,
+        df_device_category=model.df_device_category,
+        friendly_name=shape.friendly_name,
+        firmware_version=shape.firmware_version,
+        serial_number=shape.serial_number,
+        hosted=(scan_service(SCAN_PATH, identity, model.hardware_ids),),
+    )
+
+
+def page(shape: Profile, identity: str, engine: Engine) -> str:
+    """The page that a browser gets at the device's address, as HTML."""
+    facts = (
+        ("Model", f"{shape.model.manufacturer} {shape.model.model_name}"),
+        ("Serial number", shape.serial_number),
+        ("Identity", f"urn:uuid:{identity}"),
+        ("State", engine.status().state),
+        ("Jobs", str(len(engine.active()))),
+        ("Sheets in the feeder", str(len(engine.tray.feeder))),
+    )
+    rows = "".join(f"<dt>{key}<dd>{html.escape(value)}" for key, value in facts)
+    name = html.escape(shape.friendly_name)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
+        f"<h1>{name}</h1><dl>{rows}</dl>"
+        "<p>A WSD scanner: add it in your computer's scanner settings.</p></html>"
+    )
