@@ -163,12 +163,15 @@ class Agent(Program):
     def heard(self, wait_s: float, want: int | None = None) -> list[Heard]:
         return self._do(do="heard", wait_s=wait_s, want=want)
 
-    def hear(self, kind: str, wait_s: float) -> Heard:
-        """The next message of that kind."""
+    def hear(self, kind: str, wait_s: float, xaddr: str | None = None) -> Heard:
+        """The next message of that kind, and with that address when one is given.
+
+        The copies of an earlier Hello come up to half a second late.
+        """
         until_s = time.monotonic() + wait_s
         while (left_s := until_s - time.monotonic()) > 0:
             for one in self.heard(left_s, want=1):
-                if one.kind == kind:
+                if one.kind == kind and xaddr in (None, *one.xaddrs):
                     return one
         raise AssertionError(f"no {kind} within {wait_s:g} s")
 

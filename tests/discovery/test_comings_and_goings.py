@@ -85,7 +85,7 @@ def test_another_address_is_told_at_once_and_raises_the_version(lab: Lab, announ
     lab.dev.run(["ip", "addr", "add", "10.77.0.7/24", "brd", "+", "dev", "lab0"])
     lab.dev.run(["ip", "addr", "del", "10.77.0.1/24", "dev", "lab0"])
     lab.dev.run(["ip", "addr", "replace", "10.77.0.7/24", "brd", "+", "dev", "lab0"])
-    hello = listener.hear("Hello", HELLO_WITHIN_S)
+    hello = listener.hear("Hello", HELLO_WITHIN_S, device.xaddr("10.77.0.7"))
     assert hello.xaddrs == [device.xaddr("10.77.0.7")]
     (answer,) = listener.ask(probe(), to=GROUP4)
     assert answer.host == "10.77.0.7"
