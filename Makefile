@@ -8,6 +8,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+# Most tests wait for something, so there may be more of them at work than cores.
+WORKERS ?= 3
 
 PIP := $(VENV)/bin/python -m pip -qq --disable-pip-version-check
 # Wheels only, but for WSDiscovery, which is published as source alone; it is built by the locked
@@ -29,7 +31,7 @@ run: $(VENV)/.program ## install what is needed and start the scanner: make run 
 	@exec $(VENV)/bin/wsd-scanner run $(ARGS)
 
 test: system-packages $(VENV)/.tools $(VENV)/.program ## run every test: make test ARGS="-k discovery"
-	$(VENV)/bin/pytest $(ARGS)
+	$(VENV)/bin/pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.tools $(VENV)/.program ## check format, style, types and import arrows
 	$(VENV)/bin/ruff format --check
