@@ -8,6 +8,7 @@ import random
 import signal
 import uuid
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
 
 from device import profile
@@ -25,7 +26,7 @@ from device.dpws import service as dpws
 from device.dpws.metadata import DeviceMetadata, write_metadata
 from device.errors import ConfigError
 from device.eventing.subscriptions import Limits as SubscriptionLimits
-from device.http.addresses import host_of, interfaces_with
+from device.http.addresses import base_url, host_of, interfaces_with
 from device.http.server import HttpServer
 from device.http.soap_endpoint import SoapEndpoint
 from device.imaging.spec import SUPPORTED
@@ -249,7 +250,7 @@ class _Device:
             uuid_urn=f"urn:uuid:{self.state.uuid}",
             paths=("/", self._path, SCAN_PATH, STABLE_PATH),
             clock=self._clock,
-            advertise=config.advertise or None,
+            base=partial(base_url, advertise=config.advertise or None),
         )
         return self._endpoint
 

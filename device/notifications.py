@@ -10,7 +10,7 @@ from device.clock import Clock
 from device.eventing.addresses import AddressPolicy
 from device.eventing.delivery import Delivery, Event, Outcome
 from device.eventing.sender import Sender
-from device.eventing.service import EventingService
+from device.eventing.service import EventingService, Source
 from device.eventing.subscriptions import Limits, Patience, Subscriptions
 from device.model.capabilities import ScannerConfiguration
 from device.model.changes import Change
@@ -69,8 +69,7 @@ class Notifications:
         self.service = EventingService(
             self.table,
             self.delivery,
-            offered=events.ACTIONS,
-            path=path,
+            source=lambda incoming: Source(events.ACTIONS, path),
             policy=AddressPolicy(rules.networks),
             clock=clock,
             extension=Registration(self.destinations),

@@ -9,14 +9,12 @@ import fcntl
 import inspect
 import logging
 import os
-import re
 import socket
 import ssl
 import sys
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import metadata as package
 from pathlib import Path
@@ -26,14 +24,15 @@ from aiohttp import web
 
 from device.clock import Clock
 from device.errors import ConfigError
-from device.http.addresses import host_of
+from device.http.addresses import asked_url, host_of
 from device.http.soap_endpoint import SoapEndpoint
-from device.soap.dispatch import Dispatcher, Incoming
+from device.soap.dispatch import Dispatcher, Route
 from device.soap.multipart import MAX_PARTS
 from device.soap.namespaces import DSP
 from scan_server import certificates
 from scan_server.jobs import HISTORY_JOBS, Jobs
 from scan_server.metadata import PATH, Description, MetadataService
+from scan_server.notifications import Notifications, Rules
 from scan_server.post_scan_jobs import IDLE_S
 from scan_server.processing import WORKERS, Processing
 from scan_server.records import Records
@@ -48,8 +47,6 @@ SERVICE_TYPE = "RepositoryProcessingServiceType"
 MAX_PAGE = 1 << 30
 STOP_S = 2.0
 """How long requests under way may take after the stop."""
-_HOST_HEADER = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_asked_host: ContextVar[str] = ContextVar("_asked_host", default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +72,7 @@ class ServerOptions:
     max_page_bytes: int = MAX_PAGE
     history_jobs: int = HISTORY_JOBS
     service_type: str = SERVICE_TYPE
+    events: Rules = field(default_factory=Rules)
 
 
 async def serve(
@@ -102,10 +100,24 @@ async def serve(
         records = Records(database)
         stack.callback(records.close)
         storage = Storage(options.state_dir / "received", options.max_page_bytes)
-        jobs = Jobs(records, storage, clock, idle_s=options.idle_s, history=options.history_jobs)
-        processing = Processing(jobs, shares, storage, database)
         description = _describe(options, records, clock)
-        endpoint = _endpoint(description, jobs, storage, clock)
+        notifications = Notifications(description.service_path, clock=clock, rules=options.events)
+        jobs = Jobs(
+            records,
+            storage,
+            clock,
+            idle_s=options.idle_s,
+            history=options.history_jobs,
+            heard=notifications.heard,
+        )
+        processing = Processing(jobs, shares, storage, database)
+        endpoint = _endpoint(
+            description,
+            clock,
+            *MetadataService(description).routes(),
+            *ProcessingService(jobs, storage, clock).routes(),
+            *notifications.routes(),
+        )
         jobs.restart()
         runner = _runner(_application(endpoint))
         await runner.setup()
@@ -114,10 +126,12 @@ async def serve(
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(processing.work()) for _ in range(WORKERS)]
                 tasks.append(group.create_task(jobs.watch_idle()))
+                tasks.append(group.create_task(notifications.run()))
                 on_ready(f"ready {options.name} {description.uuid_urn} {url}")
                 await stop.wait()
                 endpoint.closing = True
                 processing.close()
+                await notifications.close()
                 for task in tasks:
                     task.cancel()
         finally:
@@ -147,40 +161,25 @@ def _version() -> str:
         return "0"
 
 
-def _endpoint(description: Description, jobs: Jobs, storage: Storage, clock: Clock) -> SoapEndpoint:
+def _endpoint(description: Description, clock: Clock, *routes: Route) -> SoapEndpoint:
     dispatcher = Dispatcher()
-    dispatcher.add(*MetadataService(description, _base_of).routes())
-    dispatcher.add(*ProcessingService(jobs, storage, clock).routes())
+    dispatcher.add(*routes)
     return SoapEndpoint(
         dispatcher,
         uuid_urn=description.uuid_urn,
         paths=(PATH, description.service_path),
         clock=clock,
         service=DSP,
+        base=asked_url,
         max_early_parts=MAX_PARTS - 1,
     )
 
 
 def _application(endpoint: SoapEndpoint) -> web.Application:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        _asked_host.set(request.headers.get("Host", ""))
-        return await endpoint.handle(request)
-
     application = web.Application()
-    application.router.add_post(PATH, handle)
-    application.router.add_post(f"{PATH}/{{service}}", handle)
+    application.router.add_post(PATH, endpoint.handle)
+    application.router.add_post(f"{PATH}/{{service}}", endpoint.handle)
     return application
-
-
-def _base_of(incoming: Incoming) -> str:
-    """The base of our URLs by the very name that the client asked for.
-
-    Our certificate holds names; the address of the connection may not be among them.
-    """
-    host = _asked_host.get()
-    if not _HOST_HEADER.fullmatch(host):
-        return incoming.base_url
-    return f"{incoming.base_url.partition('://')[0]}://{host}"
 
 
 def check_encryption(options: ServerOptions) -> None:
@@ -198,6 +197,8 @@ def check_encryption(options: ServerOptions) -> None:
         )
     if options.http and options.ca:
         raise ConfigError("--http has no use for --ca: without TLS nobody shows a certificate.")
+    if options.events.same_user and not options.ca:
+        raise ConfigError("--events-to-same-user needs --ca FILE: it goes by client certificates.")
 
 
 def _context(options: ServerOptions, clock: Clock) -> ssl.SSLContext | None:

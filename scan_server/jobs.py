@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -30,16 +30,26 @@ RETRY_S = 5.0
 class Jobs:
     """The jobs, in the order of their creation. `queue` holds those whose turn may come.
 
+    `heard` is told each change of a job: as it was, None for a new one, and as it is.
+
     Source: ws-dsp section 7.3 for the bounds of the history.
     """
 
     def __init__(
-        self, records: Records, storage: Storage, clock: Clock, *, idle_s: float, history: int
+        self,
+        records: Records,
+        storage: Storage,
+        clock: Clock,
+        *,
+        idle_s: float,
+        history: int,
+        heard: Callable[[PostScanJob | None, PostScanJob], None] = lambda before, after: None,
     ) -> None:
         self._records = records
         self._storage = storage
         self._clock = clock
         self._history = history
+        self._heard = heard
         self._receiving: Counter[str] = Counter()
         self._changed = asyncio.Event()
         self._jobs = {job.token: replace(job, idle_s=idle_s) for job in records.jobs()}
@@ -74,6 +84,8 @@ class Jobs:
         """
         self._save(job)
         self._jobs[job.token] = job
+        self._heard(None, job)
+        self._forget()
         self._changed.set()
 
     def _save(self, job: PostScanJob, document: Document | None = None) -> None:
@@ -90,10 +102,12 @@ class Jobs:
             NotInThisState: the input cannot happen in this state.
             TemporaryError: it cannot be recorded now, and so has not happened.
         """
-        job, effects = step(self._jobs[token], given, self._clock.monotonic(), self._clock.now())
+        before = self._jobs[token]
+        job, effects = step(before, given, self._clock.monotonic(), self._clock.now())
         if given.kind is not I.RECEIVING:
             self._save(job, given.document)
         self._jobs[token] = job
+        self._heard(before, job)
         for effect in effects:
             match effect:
                 case Effect.QUEUE:

@@ -5,7 +5,6 @@ Source: ws-dsp sections 2.3, 3.2 and 3.3; dpws sections 3.2 and 5.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
@@ -34,14 +33,10 @@ class Description:
 
 
 class MetadataService:
-    """Answers Probe and Get.
+    """Answers Probe and Get."""
 
-    `base_of` gives scheme, host and port for the URLs in the answer to a request.
-    """
-
-    def __init__(self, description: Description, base_of: Callable[[Incoming], str]) -> None:
+    def __init__(self, description: Description) -> None:
         self._is = description
-        self._base_of = base_of
         self._numbers = count(1)
 
     def routes(self) -> list[Route]:
@@ -71,7 +66,7 @@ class MetadataService:
             "wsd:ProbeMatch",
             endpoint_reference("wsa:EndpointReference", self._is.uuid_urn),
             leaf("wsd:Types", "wsdp:Device"),
-            leaf("wsd:XAddrs", self._base_of(incoming) + PATH),
+            leaf("wsd:XAddrs", incoming.base_url + PATH),
             leaf("wsd:MetadataVersion", self._is.metadata_version),
         )
 
@@ -103,9 +98,7 @@ class MetadataService:
         )
         hosted = element(
             "wsdp:Hosted",
-            endpoint_reference(
-                "wsa:EndpointReference", self._base_of(incoming) + self._is.service_path
-            ),
+            endpoint_reference("wsa:EndpointReference", incoming.base_url + self._is.service_path),
             leaf("wsdp:Types", f"dsp:{self._is.service_type}"),
             leaf("wsdp:ServiceId", "urn:wsd-scanner:processing"),
         )

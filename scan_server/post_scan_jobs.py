@@ -17,6 +17,7 @@ from device.dsp.words import (
     FINAL_STATES,
     FilterState,
     FilterStatus,
+    JobDescription,
     JobStateReason,
     JobStatus,
 )
@@ -135,6 +136,11 @@ class PostScanJob:
             created=self.created,
             completed=self.completed,
         )
+
+    @property
+    def description(self) -> JobDescription:
+        """Without a directory a scan process has no name but its documents', a user but a SID."""
+        return JobDescription(self.psp_identifier, self.instructions.document_root_name, self.user)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 import aiohttp
 
 from device.clock import Clock
 from device.dsp import elements, messages
 from device.dsp.messages import PREFIXES, SendImageRequest
-from device.dsp.words import DocumentDescription, JobDescription, JobStateReason
+from device.dsp.words import DocumentDescription, JobStateReason
 from device.dsp.words import PostScanJobState as S
 from device.errors import (
     InternalError,
@@ -30,8 +30,9 @@ from device.soap.dispatch import Answer, Incoming, Part, Route
 from device.soap.namespaces import DSP
 from device.soap.xml import Element
 from scan_server import post_scan_jobs
+from scan_server.identity import caller
 from scan_server.jobs import Jobs
-from scan_server.post_scan_jobs import Document, Given, I, NotInThisState, PostScanJob
+from scan_server.post_scan_jobs import Document, Given, I, NotInThisState, PostScanJob, step
 from scan_server.processing import DIALECTS
 from scan_server.storage import IncomingFile, Storage
 
@@ -75,7 +76,7 @@ class ProcessingService:
             user=request.user_identifier,
             psp_identifier=request.psp_identifier,
             instructions=request.instructions,
-            owner=_identity(incoming.client_certificate),
+            owner=caller(incoming),
             now=self._clock.monotonic(),
             at=self._clock.now(),
             idle_s=self._jobs.idle_s,
@@ -93,8 +94,10 @@ class ProcessingService:
         return Answer(messages.write_created(job.token), PREFIXES)
 
     def _refuse(self, job: PostScanJob, reason: JobStateReason) -> None:
-        self._jobs.add(job)
-        self._jobs.apply(job.token, Given(I.REFUSED, reason=reason))
+        """Record a job that has ended before it began."""
+        given = Given(I.REFUSED, reason=reason)
+        ended, _ = step(job, given, self._clock.monotonic(), self._clock.now())
+        self._jobs.add(ended)
 
     async def send_image(self, incoming: Incoming) -> Answer:
         """SendImage: answered when the whole message is read and the document on the disk."""
@@ -148,7 +151,7 @@ class ProcessingService:
         job = self._find(request.job_token, incoming)
         known = {
             elements.JOB_STATUS: lambda: elements.write_status(job.status),
-            elements.JOB_DESCRIPTION: lambda: elements.write_description(_description(job)),
+            elements.JOB_DESCRIPTION: lambda: elements.write_description(job.description),
             elements.DOCUMENTS: lambda: elements.write_documents(
                 DocumentDescription(one.document_id, one.format) for one in job.documents
             ),
@@ -167,7 +170,7 @@ class ProcessingService:
         Source: ws-dsp section 4.5, A35.
         """
         job = self._jobs.get(token)
-        if job is None or (job.owner and job.owner != _identity(incoming.client_certificate)):
+        if job is None or (job.owner and job.owner != caller(incoming)):
             raise JobTokenNotFound(token)
         return job
 
@@ -187,18 +190,6 @@ def _check(job: PostScanJob, kind: I) -> None:
         if job.state in (S.CANCELED, S.TERMINATING):
             raise PostScanJobCanceled from None
         raise OperationFailed from None
-
-
-def _description(job: PostScanJob) -> JobDescription:
-    """Without a directory a scan process has no name but its documents', a user none but a SID."""
-    return JobDescription(job.psp_identifier, job.instructions.document_root_name, job.user)
-
-
-def _identity(certificate: Mapping[str, object] | None) -> str:
-    """Who a client certificate says the peer is: issuer and serial number; empty without one."""
-    if not certificate:
-        return ""
-    return f"{certificate.get('issuer')} {certificate.get('serialNumber')}"
 
 
 async def _receive(

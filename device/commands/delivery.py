@@ -101,6 +101,18 @@ def add_scan_server(name: str, commands: Commands) -> None:
         default="600",
         help="abort a job that gets no page for so long (default: 600)",
     )
+    parser.add_argument(
+        "--event-network",
+        action="append",
+        default=[],
+        metavar="CIDR",
+        help="also send events to these addresses, whoever subscribes; may be repeated",
+    )
+    parser.add_argument(
+        "--events-to-same-user",
+        action="store_true",
+        help="send the events of a job only to the client certificate that created it",
+    )
     add_logging(parser)
 
 
@@ -109,6 +121,7 @@ def _scan_server(parsed: argparse.Namespace) -> int:
     if parsed.store is None:
         raise ConfigError("scan-server needs --store DIR, the folder where pages land.")
     from scan_server.app import ServerOptions, check_encryption, serve
+    from scan_server.notifications import Rules
 
     host, http = _scheme(parsed.host, parsed.http)
     options = ServerOptions(
@@ -125,6 +138,7 @@ def _scan_server(parsed: argparse.Namespace) -> int:
         http=http,
         name=" ".join(parsed.name.split()) or "Scan server",
         idle_s=read_number("--idle-timeout", parsed.idle_timeout, 1, 86_400),
+        events=Rules(networks=tuple(parsed.event_network), same_user=parsed.events_to_same_user),
     )
     check_encryption(options)
     _make_folder(parsed.store)

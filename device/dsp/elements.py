@@ -38,52 +38,66 @@ class JobElements:
     documents: tuple[DocumentDescription, ...] | None = None
 
 
-def write_status(status: JobStatus) -> str:
-    """A JobStatus. Times without a zone never occur: UTC with Z (section 4.7)."""
-    filters = (
-        element(
-            "dsp:FilterStatus",
-            leaf("dsp:Dialect", one.dialect),
-            leaf("dsp:FilterState", one.state),
-            _reasons("dsp:FilterStateReasons", "dsp:FilterStateReason", one.reasons),
-        )
-        for one in status.filters
-    )
+def write_status(status: JobStatus, prefix: str = "dsp") -> str:
+    """A JobStatus. Times without a zone never occur: UTC with Z (section 4.7).
+
+    `prefix` is that of the service: WS-DSC has the same structures in its own namespace.
+    """
     return element(
-        "dsp:JobStatus",
-        leaf("dsp:JobToken", status.job_token),
-        leaf("dsp:JobState", status.state),
-        _reasons("dsp:JobStateReasons", "dsp:JobStateReason", status.reasons),
-        element("dsp:FilterStatuses", *filters),
-        leaf("dsp:ImagesReceived", status.images_received),
-        _time("dsp:JobCreatedTime", status.created),
-        _time("dsp:JobCompletedTime", status.completed),
+        f"{prefix}:JobStatus",
+        leaf(f"{prefix}:JobToken", status.job_token),
+        leaf(f"{prefix}:JobState", status.state),
+        write_reasons(prefix, "JobStateReasons", "JobStateReason", status.reasons),
+        write_filters(status.filters, prefix, "FilterStatuses"),
+        leaf(f"{prefix}:ImagesReceived", status.images_received),
+        write_time(f"{prefix}:JobCreatedTime", status.created),
+        write_time(f"{prefix}:JobCompletedTime", status.completed),
     )
 
 
-def _reasons(holder: str, name: str, reasons: Iterable[str]) -> str:
-    entries = [leaf(name, str(reason)) for reason in reasons]
-    return element(holder, *entries) if entries else ""
+def write_filters(filters: Iterable[FilterStatus], prefix: str, holder: str) -> str:
+    """The statuses of a job's filters, in the element that `holder` names."""
+    entries = (
+        element(
+            f"{prefix}:FilterStatus",
+            leaf(f"{prefix}:Dialect", one.dialect),
+            leaf(f"{prefix}:FilterState", one.state),
+            write_reasons(prefix, "FilterStateReasons", "FilterStateReason", one.reasons),
+        )
+        for one in filters
+    )
+    return element(f"{prefix}:{holder}", *entries)
 
 
-def _time(name: str, moment: datetime | None) -> str:
+def write_reasons(prefix: str, holder: str, name: str, reasons: Iterable[str]) -> str:
+    """A list of reasons; nothing where there are none."""
+    entries = [leaf(f"{prefix}:{name}", str(reason)) for reason in reasons]
+    return element(f"{prefix}:{holder}", *entries) if entries else ""
+
+
+def write_time(name: str, moment: datetime | None) -> str:
+    """A time; nothing for None."""
     return "" if moment is None else leaf(name, format_datetime(moment))
 
 
-def write_description(description: JobDescription) -> str:
+def write_description(description: JobDescription, prefix: str = "dsp") -> str:
     """A JobDescription."""
-    return element(
-        "dsp:JobDescription",
-        leaf("dsp:PSP_Identifier", description.psp_identifier),
-        leaf("dsp:PSP_DisplayName", description.psp_display_name),
-        leaf("dsp:JobOriginatingUserName", description.originating_user_name),
+    return element(f"{prefix}:JobDescription", write_whose(description, prefix))
+
+
+def write_whose(description: JobDescription, prefix: str) -> str:
+    """What a JobDescription holds, which other structures hold, too."""
+    return (
+        leaf(f"{prefix}:PSP_Identifier", description.psp_identifier)
+        + leaf(f"{prefix}:PSP_DisplayName", description.psp_display_name)
+        + leaf(f"{prefix}:JobOriginatingUserName", description.originating_user_name)
     )
 
 
-def write_documents(documents: Iterable[DocumentDescription]) -> str:
+def write_documents(documents: Iterable[DocumentDescription], prefix: str = "dsp") -> str:
     """A Documents element."""
-    entries = (element("dsp:Document", write_document(one)) for one in documents)
-    return element("dsp:Documents", *entries)
+    entries = (element(f"{prefix}:Document", write_document(one, prefix)) for one in documents)
+    return element(f"{prefix}:Documents", *entries)
 
 
 def write_elements(found: Iterable[tuple[QName, str | None]]) -> str:

@@ -128,7 +128,7 @@ def write_send_image(request: SendImageRequest) -> str:
     return element(
         "dsp:SendImageRequest",
         leaf("dsp:JobToken", request.job_token),
-        element("dsp:DocumentDescription", _document_fields(request.document)),
+        write_document(request.document),
         element("dsp:ImageData", include),
     )
 
@@ -157,13 +157,13 @@ def read_send_image(body: Element) -> SendImageRequest:
     return SendImageRequest(token, document, data=data)
 
 
-def write_document(document: DocumentDescription) -> str:
+def write_document(document: DocumentDescription, prefix: str = "dsp") -> str:
     """A DocumentDescription."""
-    return element("dsp:DocumentDescription", _document_fields(document))
-
-
-def _document_fields(document: DocumentDescription) -> str:
-    return leaf("dsp:DocumentId", document.document_id) + leaf("dsp:Format", document.format)
+    return element(
+        f"{prefix}:DocumentDescription",
+        leaf(f"{prefix}:DocumentId", document.document_id),
+        leaf(f"{prefix}:Format", document.format),
+    )
 
 
 def read_document(description: Element) -> DocumentDescription:

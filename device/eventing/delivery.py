@@ -29,8 +29,6 @@ from device.soap.xml import MAX_ENVELOPE
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 128
-"""Events that wait for one subscriber. What is oldest is lost first: the end of a job says more
-than its beginning."""
 FIRST_EVENT_S = 0.05
 """How long the first event after SubscribeResponse waits, so that it cannot come before that."""
 GOODBYE_S = 1.5
@@ -42,12 +40,16 @@ PAUSE_S = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A notification, its body made once for all subscribers. `told` hears how one fared."""
+    """A notification, its body made once for all subscribers. `told` hears how one fared.
+
+    With a `user`, it is for the subscriptions of that user only.
+    """
 
     action: str
     body: str
     prefixes: tuple[str, ...]
     told: Callable[[bool], None] | None = None
+    user: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,9 @@ class Delivery:
         given_up: told the identifier of a subscription that was ended since its sink fails.
         lapsed: called when the table has something to expire.
         report: told how each event fared.
+        farewell: the reason that subscribers are given at the end.
+        max_waiting: events that wait for one subscriber. What is oldest is lost first: the end of
+            a job says more than its beginning.
     """
 
     def __init__(
@@ -95,8 +100,12 @@ class Delivery:
         report: Callable[[Outcome], None] = lambda outcome: None,
         sender: Sender | None = None,
         message_id: Callable[[], str] = lambda: uuid.uuid4().urn,
+        farewell: str = "The scanner is going down.",
+        max_waiting: int = MAX_WAITING,
     ) -> None:
         self._table = table
+        self._farewell = farewell
+        self._max_waiting = max_waiting
         self._clock = clock
         self._given_up = given_up
         self._lapsed = lapsed
@@ -114,7 +123,8 @@ class Delivery:
 
     def publish(self, event: Event) -> None:
         """Send an event to everybody who listens to it."""
-        for subscription in self._table.listeners(event.action, self._clock.monotonic()):
+        now = self._clock.monotonic()
+        for subscription in self._table.listeners(event.action, now, event.user):
             self._queue(subscription.identifier, event)
 
     def post(self, identifier: str, event: Event) -> bool:
@@ -190,7 +200,7 @@ class Delivery:
         line = self._lines.get(identifier)
         if line is None:
             line = self._lines[identifier] = _Line()
-        if len(line.waiting) >= MAX_WAITING:
+        if len(line.waiting) >= self._max_waiting:
             line.lost += 1
             level = logging.WARNING if line.lost == 1 else logging.DEBUG
             log.log(level, "a subscriber is too slow: an event is lost")
@@ -303,7 +313,7 @@ class Delivery:
             await self._send_next(subscription.identifier, line)
         still = self._table.find(subscription.identifier, self._clock.monotonic())
         if still is not None and not still.failures:
-            await self._say_end(subscription, EndStatus.SHUTTING_DOWN, "The scanner is going down.")
+            await self._say_end(subscription, EndStatus.SHUTTING_DOWN, self._farewell)
 
     async def _say_end(self, subscription: Subscription, why: EndStatus, reason: str) -> None:
         if subscription.end_to is None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from device.clock import Clock
@@ -53,6 +54,28 @@ class Extension(Protocol):
         ...
 
 
+class NothingMore:
+    """The `Extension` of a source whose Subscribe has the words of WS-Eventing and no others."""
+
+    prefixes: tuple[str, ...] = ()
+
+    def read(self, body: Element, actions: frozenset[str]) -> None:
+        """Nothing is held."""
+
+    def replaced(
+        self, subscription: Subscription, held: None, alike: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Those that send the same to the same place."""
+        return alike
+
+    def begin(self, subscription: Subscription, held: None) -> str:
+        """Nothing is added to the answer."""
+        return ""
+
+    def ended(self, identifier: str) -> None:
+        """Nothing was held."""
+
+
 class Deliveries(Protocol):
     """Who posts the events, as far as the service uses it."""
 
@@ -69,13 +92,21 @@ class Deliveries(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a Subscribe finds: the actions of all events there, and the path of its manager."""
+
+    actions: frozenset[str]
+    path: str
+
+
 class EventingService:
-    """An event source and its subscription manager.
+    """Event sources and their subscription manager.
 
     Args:
-        offered: the actions of all events that there are.
-        path: where the manager lives.
+        source: whom a Subscribe means; it may refuse the subscriber.
         extension: what a Subscribe may carry besides.
+        user: who a request says it comes from, as `Delivery.publish` compares it.
     """
 
     def __init__(
@@ -83,20 +114,20 @@ class EventingService:
         table: Subscriptions,
         deliveries: Deliveries,
         *,
-        offered: frozenset[str],
-        path: str,
+        source: Callable[[Incoming], Source],
         policy: AddressPolicy,
         clock: Clock,
         extension: Extension,
+        user: Callable[[Incoming], str] = lambda incoming: "",
         identifier: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self._table = table
         self._deliveries = deliveries
-        self._offered = offered
-        self._path = path
+        self._source = source
         self._policy = policy
         self._clock = clock
         self._extension = extension
+        self._user = user
         self._identifier = identifier
 
     def routes(self) -> tuple[Route, ...]:
@@ -115,7 +146,8 @@ class EventingService:
     async def subscribe(self, incoming: Incoming) -> Answer:
         """Begin a subscription, and end those that it takes the place of."""
         body = _body(incoming)
-        asked = messages.read_subscribe(body, self._offered, self._clock.now())
+        source = self._source(incoming)
+        asked = messages.read_subscribe(body, source.actions, self._clock.now())
         held = self._extension.read(body, asked.actions)
         notify_to = await self._sink(asked.notify_to, incoming.peer)
         end_to = await self._sink(asked.end_to, incoming.peer) if asked.end_to else None
@@ -128,8 +160,9 @@ class EventingService:
             end_to=end_to,
             actions=asked.actions,
             expires_at=self._clock.monotonic() + granted.seconds,
-            manager=incoming.base_url + self._path,
+            manager=incoming.base_url + source.path,
             as_time=granted.as_time,
+            user=self._user(incoming),
         )
         self._add(wish, held)
         log.info("%s subscribes for %d events, to %s", wish.peer, len(wish.actions), notify_to.url)

@@ -59,7 +59,7 @@ class Subscription:
     """One subscriber's wish. `identifier` is a bare UUID in lower case.
 
     `manager` is the address of the subscription manager that the subscriber was told;
-    `as_time` tells that it thinks in dateTimes.
+    `as_time` tells that it thinks in dateTimes; `user` is who it is, empty if that is not known.
     """
 
     identifier: str
@@ -70,6 +70,7 @@ class Subscription:
     expires_at: float
     manager: str = ""
     as_time: bool = False
+    user: str = ""
     failures: int = 0
     failing_since: float | None = None
 
@@ -161,10 +162,14 @@ class Subscriptions:
         """The monotonic time at which `expire` has something to do, None if it never has."""
         return min((one.expires_at for one in self._live.values()), default=None)
 
-    def listeners(self, action: str, now: float) -> tuple[Subscription, ...]:
-        """Who gets the event of this action, oldest first."""
+    def listeners(
+        self, action: str, now: float, user: str | None = None
+    ) -> tuple[Subscription, ...]:
+        """Who gets the event of this action, oldest first; of a `user` only if one is given."""
         return tuple(
-            one for one in self._live.values() if action in one.actions and one.expires_at > now
+            one
+            for one in self._live.values()
+            if action in one.actions and one.expires_at > now and user in (None, one.user)
         )
 
     def same(self, wish: Subscription) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 
 import ifaddr
@@ -10,6 +11,9 @@ from aiohttp import web
 
 PRODUCT = "wsd-scanner"
 """What we call ourselves in HTTP headers: not the versions of what we are made of."""
+
+
+_HOST_HEADER = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
 def host_of(address: str) -> str:
@@ -38,6 +42,16 @@ def base_url(request: web.BaseRequest, advertise: str | None = None) -> str:
     name = transport.get_extra_info("sockname") if transport else None
     host, port = (plain(name[0]), name[1]) if name else ("127.0.0.1", 80)
     return f"{request.scheme}://{host_of(advertise or host)}:{port}"
+
+
+def asked_url(request: web.BaseRequest) -> str:
+    """`scheme://host:port` by the very name that the peer asked for.
+
+    A certificate holds names; the address of the connection may not be among them. Where the Host
+    header is nonsense, it is that address all the same.
+    """
+    host = request.headers.get("Host", "")
+    return f"{request.scheme}://{host}" if _HOST_HEADER.fullmatch(host) else base_url(request)
 
 
 def peer_address(request: web.BaseRequest) -> str:

@@ -57,6 +57,7 @@ class SoapEndpoint:
         uuid_urn: our endpoint reference, which `To` may name.
         paths: the URL paths that `To` may name.
         service: namespace of the faults that no operation stands behind.
+        base: scheme, host and port for the URLs in the answer to a request.
         message_id: makes the MessageID of each reply.
         max_early_parts: how many MIME parts may stand before the one with the envelope. They wait
             on disk, unchecked.
@@ -70,7 +71,7 @@ class SoapEndpoint:
         paths: Collection[str],
         clock: Clock,
         service: str = ns.WSCN,
-        advertise: str | None = None,
+        base: Callable[[web.BaseRequest], str] = base_url,
         message_id: Callable[[], str] = new_message_id,
         max_early_parts: int = 0,
     ) -> None:
@@ -78,7 +79,7 @@ class SoapEndpoint:
         self._uuid_urn = uuid_urn
         self._paths = frozenset(map(addressing.plain_path, paths))
         self._service = service
-        self._advertise = advertise
+        self._base = base
         self._message_id = message_id
         self._max_early_parts = max_early_parts
         self._clock = clock
@@ -147,7 +148,7 @@ class SoapEndpoint:
         incoming = Incoming(
             envelope=envelope,
             peer=peer_address(request),
-            base_url=base_url(request, self._advertise),
+            base_url=self._base(request),
             parts=message.parts() if message else None,
             client_certificate=_client_certificate(request),
             raw=body,

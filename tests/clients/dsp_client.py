@@ -19,6 +19,7 @@ SOAP = "http://www.w3.org/2003/05/soap-envelope"
 WSA = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
 WSD = "http://schemas.xmlsoap.org/ws/2005/04/discovery"
 DPWS = "http://schemas.xmlsoap.org/ws/2006/02/devprof"
+WSE = "http://schemas.xmlsoap.org/ws/2004/08/eventing"
 DSP = "http://schemas.microsoft.com/windows/2008/12/wdp/distributedscan/processing"
 PSP = "http://schemas.microsoft.com/windows/2008/02/imaging/postscan/psp"
 FSH = "http://schemas.microsoft.com/windows/2007/10/imaging/postscan/filter/fileshare"
@@ -58,16 +59,26 @@ class Reply(NamedTuple):
         found = self.body.find(f".//{{{DSP}}}{local}")
         return "" if found is None else (found.text or "")
 
+    @property
+    def identifier(self) -> str:
+        """Of the subscription that began."""
+        return self.body.findtext(f".//{{{WSE}}}Identifier") or ""
+
     def texts(self, local: str) -> list[str]:
         return [node.text or "" for node in self.body.iter(f"{{{DSP}}}{local}")]
 
 
-def envelope(action: str, body: str, to: str, message_id: str | None = None) -> bytes:
+EVENTS = ("PostScanJobStatusEvent", "PostScanJobEndStateEvent")
+
+
+def envelope(
+    action: str, body: str, to: str, message_id: str | None = None, headers: str = ""
+) -> bytes:
     return (
         f'<s:Envelope xmlns:s="{SOAP}" xmlns:a="{WSA}" xmlns:x="{DSP}" xmlns:p="{PSP}" '
         f'xmlns:i="{XOP}" xmlns:w="{WSD}"><s:Header><a:To>{escape(to)}</a:To>'
         f"<a:Action>\n {escape(action)}\n </a:Action>"
-        f"<a:MessageID>{message_id or uuid.uuid4().urn}</a:MessageID></s:Header>"
+        f"<a:MessageID>{message_id or uuid.uuid4().urn}</a:MessageID>{headers}</s:Header>"
         f"<s:Body>{body}</s:Body></s:Envelope>"
     ).encode()
 
@@ -138,7 +149,8 @@ class DspClient:
             root = ET.fromstring(answer.read())
             header = root.find(f"{{{SOAP}}}Header")
             texts = {node.tag.partition("}")[2]: node.text or "" for node in header}
-            return Reply(answer.status, root.find(f"{{{SOAP}}}Body")[0], texts)
+            body = next(iter(root.find(f"{{{SOAP}}}Body")), ET.Element("empty"))
+            return Reply(answer.status, body, texts)
         finally:
             connection.close()
 
@@ -214,6 +226,37 @@ class DspClient:
         return self.call(
             "GetPostScanJobElements",
             f"<x:JobToken>{token}</x:JobToken><x:RequestedElements>{asked}</x:RequestedElements>",
+        )
+
+    def subscribe(
+        self,
+        notify_to: str,
+        *,
+        events: Sequence[str] = EVENTS,
+        namespace: str = DSP,
+        end_to: str = "",
+        expires: str = "PT1H",
+        to: str = "",
+    ) -> Reply:
+        """Subscribe at the service; without `events`, for all that there are."""
+        wanted = " ".join(f"{namespace}/{name}" for name in events)
+        inner = (
+            (f"<e:EndTo><a:Address>{end_to}</a:Address></e:EndTo>" if end_to else "")
+            + f'<e:Delivery Mode="{WSE}/DeliveryModes/Push"><e:NotifyTo><a:Address>{notify_to}'
+            + f"</a:Address></e:NotifyTo></e:Delivery><e:Expires>{expires}</e:Expires>"
+            + (f'<e:Filter Dialect="{DPWS}/Action">{wanted}</e:Filter>' if events else "")
+        )
+        body = f'<e:Subscribe xmlns:e="{WSE}">{inner}</e:Subscribe>'
+        to = to or self.service
+        return self.post(to, envelope(f"{WSE}/Subscribe", body, to))
+
+    def manage(self, operation: str, identifier: str, inner: str = "") -> Reply:
+        """Renew, GetStatus or Unsubscribe."""
+        body = f'<e:{operation} xmlns:e="{WSE}">{inner}</e:{operation}>'
+        header = f'<e:Identifier xmlns:e="{WSE}">{identifier}</e:Identifier>'
+        return self.post(
+            self.service,
+            envelope(f"{WSE}/{operation}", body, self.service, headers=header),
         )
 
     def status(self, token: str) -> Reply:

@@ -6,10 +6,12 @@ The sink answers as it is told: `Sink(answer=Answer(500))`, `Answer(hang=True)`.
 
 import socket
 import socketserver
+import ssl
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
@@ -138,10 +140,18 @@ class Sink:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
         self.port = self._server.server_address[1]
+        self._scheme = "http"
+
+    def behind_tls(self, cert: Path, key: Path) -> None:
+        """Speak TLS from now on."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(cert, key)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self._scheme = "https"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/sink"
+        return f"{self._scheme}://127.0.0.1:{self.port}/sink"
 
     def next_connection(self) -> int:
         with self._lock:

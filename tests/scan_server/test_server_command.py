@@ -31,6 +31,7 @@ def refused(captured: Captured, *words: str | Path) -> str:
         (("--cert", "f", "--http"), "exactly one of --cert FILE"),
         (("--generate-cert", "--http"), "exactly one of --cert FILE"),
         (("--ca", "f", "--http"), "--http has no use for --ca"),
+        (("--events-to-same-user",), "--events-to-same-user needs --ca"),
     ],
 )
 def test_flags_that_do_not_go_together(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import ssl
 from collections.abc import AsyncIterator
@@ -12,10 +13,12 @@ from random import Random
 import pytest
 import trustme
 from clients.dsp_client import DspClient
+from eventing.subscriber import Sink
 
 from device.clock import SystemClock
 from device.dsp.runner import ScannedPage
 from device.dsp.sending import Outcome, SendOptions, SendResult, send
+from scan_server.notifications import Rules
 
 from .conftest import Running, Start
 
@@ -176,6 +179,29 @@ class TestClientCertificates:
         ):
             assert reply.subcode == "ClientErrorJobTokenNotFound"
         assert clients[0].cancel(token).name == "CancelPostScanJobResponse"
+
+    @pytest.mark.parametrize("same_user", [False, True])
+    def test_events_may_be_kept_to_the_job_s_owner(
+        self, start: Start, good: Authority, same_user: bool
+    ) -> None:
+        with contextlib.ExitStack() as stack:
+            clients, sinks = [], []
+            rules = Rules(same_user=same_user)
+            server = start(http=False, ca=good.file, events=rules, **good.issue("127.0.0.1"))
+            for name in ("one", "two"):
+                context = ssl.create_default_context(cafile=str(good.file))
+                files = good.issue(name)
+                context.load_cert_chain(files["cert"], files["key"])
+                clients.append(DspClient(server.url, context))
+                sinks.append(Sink())
+                stack.callback(sinks[-1].close)
+                clients[-1].subscribe(sinks[-1].url, events=["PostScanJobEndStateEvent"])
+            clients[0].cancel(clients[0].new_job())
+            clients[1].cancel(clients[1].new_job())
+            for sink in sinks:
+                sink.wait_for("PostScanJobEndStateEvent", 1 if same_user else 2)
+            server.stop()
+            assert [len(sink.got) for sink in sinks] == ([1, 1] if same_user else [2, 2])
 
 
 def test_nothing_older_than_tls_1_2(start: Start, good: Authority) -> None:
