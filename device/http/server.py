@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 KEEPALIVE_S = 75.0
 HEADER_TIMEOUT_S = 10.0
 BACKLOG = 128
+MAX_CONNECTIONS = 512
+"""Half of the descriptors that a process usually has."""
+MAX_CONNECTIONS_OF_ONE_PEER = 128
 STOP_S = 1.5
 
 PageMaker = Callable[[], str]
@@ -142,17 +146,42 @@ class HttpServer:
 
 
 class _Server(web.Server):
-    """Closes connections that send no request header in time: aiohttp alone waits for ever."""
+    """A server that strangers can reach: aiohttp alone waits for ever, and for everybody.
+
+    Closes connections that send no request header in time, and turns away those that are too many.
+    """
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self._waiting: set[object] = set()
+        self._peers: dict[object, str] = {}
+        self._counts: Counter[str] = Counter()
 
     def __call__(self) -> web.RequestHandler:
         handler = super().__call__()
         self._waiting.add(handler)
         asyncio.get_running_loop().call_later(HEADER_TIMEOUT_S, self._check, handler)
         return handler
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        peer = str((transport.get_extra_info("peername") or ("",))[0])
+        self._peers[handler] = peer
+        self._counts[peer] += 1
+        if self._counts[peer] > MAX_CONNECTIONS_OF_ONE_PEER or len(self._peers) > MAX_CONNECTIONS:
+            log.info("%s has too many connections, or all have", peer)
+            transport.write(_TOO_MANY)
+            transport.close()
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        super().connection_lost(handler, exc)
+        peer = self._peers.pop(handler, None)
+        if peer is not None:
+            self._counts[peer] -= 1
+            if not self._counts[peer]:
+                del self._counts[peer]
 
     def heard(self, handler: object) -> None:
         """That connection has sent a request header."""
@@ -163,6 +192,12 @@ class _Server(web.Server):
             self._waiting.discard(handler)
             if handler.transport is not None:
                 handler.transport.close()
+
+
+_TOO_MANY = (
+    f"HTTP/1.1 503 Service Unavailable\r\nServer: {PRODUCT}\r\nConnection: close\r\n"
+    "Retry-After: 5\r\nContent-Length: 22\r\n\r\nToo many connections.\n"
+).encode()
 
 
 async def _continue(request: web.BaseRequest) -> None:

@@ -72,6 +72,26 @@ async def test_other_methods_are_told_what_is_allowed(
     assert b"Server: wsd-scanner\r\n" in answer
 
 
+@pytest.mark.parametrize("limit", ["MAX_CONNECTIONS", "MAX_CONNECTIONS_OF_ONE_PEER"])
+async def test_connections_that_are_too_many_are_turned_away_until_others_go(
+    http: HttpServer, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(server, limit, 2)
+    monkeypatch.setattr(server, "HEADER_TIMEOUT_S", 60)
+    get = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    kept = [await asyncio.open_connection("127.0.0.1", http.port) for _ in range(2)]
+    for reader, writer in kept:
+        writer.write(get)
+        assert (await reader.readline()).split()[1] == b"200"
+    refused = await talk(http.port, b"")
+    assert refused.split()[1] == b"503"
+    assert refused.endswith(b"\r\n\r\nToo many connections.\n")
+    for reader, writer in kept:
+        writer.close()
+        await reader.read()
+    assert b"<p>facts</p>" in await talk(http.port, get)
+
+
 def test_a_port_in_use_is_said_in_one_sentence() -> None:
     (taken,) = open_sockets("127.0.0.1", 0)
     with taken, pytest.raises(ConfigError, match="is taken by another program"):
