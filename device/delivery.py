@@ -24,10 +24,10 @@ from device.model.capabilities import ADF, ADF_DUPLEX, MULTI_PAGE_FORMATS, PLATE
 from device.model.ticket import DocumentParameters, ScanTicket, Wish
 from device.pages.supervisor import PageLine
 from device.profile import Profile
-from device.scan.read import read_ticket
 from device.scan.validation import Verdict, resolve
 from device.soap import xml
 from device.soap.namespaces import PSP
+from device.ticket.read import read_ticket
 from scanner_backends.base import Description, ScanRequest
 from scanner_backends.errors import BackendError, NoDocs
 

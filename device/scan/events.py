@@ -23,10 +23,11 @@ from device.model.changes import (
 from device.model.job import JobRecord, JobState, JobStatus
 from device.model.status import ScannerState, ScannerStateReason, ScannerStatus
 from device.model.ticket import ScanTicket
-from device.scan import write_job, write_scanner, write_ticket
+from device.scan import write_job, write_scanner
 from device.soap.datatypes import format_datetime
 from device.soap.namespaces import WSCN
 from device.soap.write import element, leaf, optional
+from device.ticket import write as write_ticket
 
 PREFIXES: Final = ("wscn",)
 SCAN_AVAILABLE: Final = f"{WSCN}/ScanAvailableEvent"

@@ -8,7 +8,7 @@ from device.errors import ConflictingRequiredParameters, InvalidArgs
 from device.jobs.machine import Job
 from device.jobs.transfer import ImageTransfer
 from device.model.job import JobRecord
-from device.scan import write_job, write_ticket
+from device.scan import write_job
 from device.scan.read import RequestedName
 from device.scan.validation import Verdict
 from device.soap import xml
@@ -17,6 +17,7 @@ from device.soap.multipart import IMAGE_ID
 from device.soap.namespaces import PREFIXES, WSCN
 from device.soap.write import attribute, element, leaf
 from device.soap.xml import Element
+from device.ticket import write as write_ticket
 
 _SCAN = ("wscn",)
 MAX_LISTED = 28_000

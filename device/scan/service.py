@@ -14,11 +14,12 @@ from device.model.capabilities import ScannerConfiguration, ScannerDescription
 from device.model.job import JobRecord
 from device.model.status import ScannerStatus
 from device.model.ticket import DocumentFinalParameters, ImageInformation, ScanTicket
-from device.scan import operations, read, write_job, write_scanner, write_ticket
+from device.scan import operations, read, write_job, write_scanner
 from device.scan.read import RequestedName
 from device.scan.validation import Verdict, resolve
 from device.soap.dispatch import Answer, Incoming, Route
 from device.soap.namespaces import WSCN
+from device.ticket import write as write_ticket
 
 
 class Jobs(Protocol):

@@ -8,10 +8,10 @@ Source: ws-scan section 10.7.
 from __future__ import annotations
 
 from device.model.job import JobRecord, JobStateReason, JobStatus
-from device.scan.read import MAX_TEXT
-from device.scan.write_ticket import final_parameters
 from device.soap.datatypes import format_datetime
 from device.soap.write import element, leaf, optional
+from device.ticket.read import MAX_TEXT
+from device.ticket.write import final_parameters
 
 
 def _reasons(name: str, reasons: tuple[JobStateReason, ...]) -> str:

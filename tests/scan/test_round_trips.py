@@ -14,8 +14,9 @@ from device.model.ticket import (
     SideWish,
     Wish,
 )
-from device.scan import read, write_ticket
+from device.scan import read
 from device.soap.namespaces import WSCN
+from device.ticket import write as write_ticket
 
 conformance = pytest.mark.conformance
 TEXTS = st.text(

@@ -21,8 +21,8 @@ from device.model.ticket import (
     SideWish,
     Wish,
 )
-from device.scan.read import MAX_TEXT
 from device.soap.write import element, leaf, optional
+from device.ticket.read import MAX_TEXT
 
 
 def ticket(name: str, value: ScanTicket) -> str:

@@ -1,0 +1,1 @@
+"""Scan tickets ↔ XML, for WS-Scan and for scan processes. No decisions."""
