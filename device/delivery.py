@@ -12,11 +12,11 @@ from random import Random
 from device import profile
 from device.clock import Clock
 from device.config import Config
+from device.dsp import process as documents
 from device.dsp import sending
-from device.dsp.process import MAX_DOCUMENT
 from device.dsp.runner import ScannedPage
 from device.dsp.sending import SendOptions, SendResult
-from device.errors import ConfigError, DeviceError, OperationFailed
+from device.errors import ConfigError, OperationFailed
 from device.imaging.spec import SUPPORTED, ImageSpec
 from device.jobs.request import image_spec, scan_request
 from device.jobs.tray import Tray
@@ -25,9 +25,6 @@ from device.model.ticket import DocumentParameters, ScanTicket, Wish
 from device.pages.supervisor import PageLine
 from device.profile import Profile
 from device.scan.validation import Verdict, resolve
-from device.soap import xml
-from device.soap.namespaces import PSP
-from device.ticket.read import read_ticket
 from scanner_backends.base import Description, ScanRequest
 from scanner_backends.errors import BackendError, NoDocs
 
@@ -65,7 +62,9 @@ async def resume(
 def _verdict(shape: Profile, description: Description, process: Path | None) -> Verdict:
     """What to do with the pages: the ticket of the scan process, or else the whole stack."""
     configuration = shape.configuration
-    ticket = _ticket_of(process) if process else ScanTicket(parameters=DocumentParameters())
+    ticket = (
+        documents.load(process).ticket if process else ScanTicket(parameters=DocumentParameters())
+    )
     parameters = ticket.parameters or DocumentParameters()
     if parameters.input_source is None:
         feeder = bool(description.feeder) and ADF in configuration.sources
@@ -80,17 +79,6 @@ def _verdict(shape: Profile, description: Description, process: Path | None) -> 
     if verdict.changed:
         log.warning("the ticket asks for what this device does not have: %s", verdict.changed)
     return verdict
-
-
-def _ticket_of(process: Path) -> ScanTicket:
-    """The scan ticket inside a scan process document."""
-    try:
-        root = xml.parse(process.read_bytes(), 4 * MAX_DOCUMENT)
-        return read_ticket(xml.need(root, PSP, "ScanTicket"))
-    except OSError as error:
-        raise ConfigError(f"{process}: cannot be read: {error.strerror}.") from None
-    except DeviceError as error:
-        raise ConfigError(f"{process}: {error}") from None
 
 
 Order = tuple[int | None, ScanRequest, ImageSpec]

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from device.dsp import filters, ticket_settings
-from device.dsp.ticket_settings import Setting
+from device.dsp import filters
 from device.errors import ConfigError, InvalidArgs, MalformedMessage
+from device.model.ticket import ScanTicket
 from device.soap import xml
 from device.soap.namespaces import PSP, SPX, WSCN
 from device.soap.write import declarations, element, leaf, optional
 from device.soap.xml import Element
+from device.ticket.parameters import check_names, check_values
+from device.ticket.read import read_ticket
 
 MAX_DOCUMENT = 524_288
 """Characters of a scan process document."""
@@ -53,17 +55,11 @@ class PostScanInstructions:
 
 @dataclass(frozen=True, slots=True)
 class ScanProcess:
-    """A scan process document.
-
-    `settings` are the ticket's parameters by path below DocumentParameters, for instance
-    `InputSource` or `MediaSides/MediaFront/Resolution/Width`.
-    """
+    """A scan process document. Values of its ticket with MustHonor are locked."""
 
     scan_repository: str
-    job_name: str
-    job_user: str
+    ticket: ScanTicket
     instructions: PostScanInstructions
-    settings: Mapping[str, Setting] = field(default_factory=dict)
     may_change_file_name: bool = False
     may_change_file_path: bool = False
     psp_identifier: str = NO_PROCESS
@@ -117,18 +113,28 @@ def parse(document: bytes | str) -> ScanProcess:
 
 def _read_process(root: Element) -> ScanProcess:
     check_children(root, PSP, ("ScanRepository", "ScanTicket", "PostScanInstructions"))
-    ticket = only_child(root, PSP, "ScanTicket")
-    description = only_child(ticket, WSCN, "JobDescription")
-    parameters = xml.find(ticket, WSCN, "DocumentParameters")
     return ScanProcess(
         scan_repository=short_text(only_child(root, PSP, "ScanRepository")),
-        job_name=short_text(only_child(description, WSCN, "JobName")),
-        job_user=short_text(only_child(description, WSCN, "JobOriginatingUserName")),
+        ticket=_read_ticket(only_child(root, PSP, "ScanTicket")),
         instructions=read_instructions(only_child(root, PSP, "PostScanInstructions")),
-        settings={} if parameters is None else ticket_settings.read(parameters),
         may_change_file_name=_switch(root, "AllowDeviceFileNameChange"),
         may_change_file_path=_switch(root, "AllowDeviceFilePathChange"),
     )
+
+
+def _read_ticket(element: Element) -> ScanTicket:
+    """The ticket, held to more than that of a WS-Scan client is: an administrator wrote it."""
+    check_children(element, WSCN, ("JobDescription", "DocumentParameters"))
+    description = only_child(element, WSCN, "JobDescription")
+    check_children(description, WSCN, ("JobName", "JobOriginatingUserName", "JobInformation"))
+    for name in ("JobName", "JobOriginatingUserName"):
+        short_text(only_child(description, WSCN, name))
+    if xml.find(element, WSCN, "DocumentParameters") is not None:
+        check_names(only_child(element, WSCN, "DocumentParameters"))
+    ticket = read_ticket(element)
+    if ticket.parameters is not None:
+        check_values(ticket.parameters)
+    return ticket
 
 
 def _switch(root: Element, local: str) -> bool:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from device.dsp import filters, process
-from device.dsp.ticket_settings import Setting
 from device.errors import ConfigError, InvalidArgs, MalformedMessage
+from device.model.ticket import Wish
 from device.soap import namespaces as ns
+from device.ticket.parameters import wishes
 
 DOCUMENT = f"""<?xml version="1.0" encoding="utf-16"?>
 <p:PostScanProcess xmlns:p="{ns.PSP}" xmlns:w="{ns.WSCN}" xmlns:x="{ns.SPX}">
@@ -51,17 +52,19 @@ DOCUMENT = f"""<?xml version="1.0" encoding="utf-16"?>
 
 def test_a_whole_document() -> None:
     found = process.parse("\ufeff" + DOCUMENT)
-    assert (found.scan_repository, found.job_name, found.job_user) == (
+    names = found.ticket.description
+    assert (found.scan_repository, names.job_name, names.job_originating_user_name) == (
         "scan.example.org",
         "Invoices",
         "joe",
     )
-    assert found.settings == {
-        "Format": Setting("pdf-a", True),
-        "InputSource": Setting("ADFDuplex"),
-        "MediaSides/MediaFront/ColorProcessing": Setting("RGB24"),
-        "MediaSides/MediaFront/Resolution/Width": Setting("300", True),
-        "MediaSides/MediaFront/Resolution/Height": Setting("300", True),
+    assert found.ticket.parameters is not None
+    assert wishes(found.ticket.parameters) == {
+        "Format": Wish("pdf-a", True),
+        "InputSource": Wish("ADFDuplex"),
+        "MediaSides/MediaFront/ColorProcessing": Wish("RGB24"),
+        "MediaSides/MediaFront/Resolution/Width": Wish(300, True),
+        "MediaSides/MediaFront/Resolution/Height": Wish(300, True),
     }
     assert (found.may_change_file_name, found.may_change_file_path) == (True, False)
     told = found.instructions
@@ -92,6 +95,15 @@ MISTAKES = [
     ("pdf-a</w:Format>", "jpg</w:Format>", "Format"),
     ("ADFDuplex", "Feeder", "InputSource"),
     (" 300 ", "many", "Width"),
+    (" 300 ", "0", "Width"),
+    ("<w:InputSource>", "<w:Rotation>45</w:Rotation><w:InputSource>", "Rotation"),
+    (
+        "<w:InputSource>",
+        "<w:Exposure><w:AutoExposure>1</w:AutoExposure><w:ExposureSettings><w:Contrast>1"
+        "</w:Contrast></w:ExposureSettings></w:Exposure><w:InputSource>",
+        "Exposure",
+    ),
+    ("<w:DocumentParameters>", "<w:Format>png</w:Format><w:DocumentParameters>", "Format"),
     ('MustHonor="1"', 'MustHonor="yes"', "Resolution"),
     ("<w:InputSource>", "<w:Nonsense>1</w:Nonsense><w:InputSource>", "Nonsense"),
     ("<w:InputSource>", "<w:InputSource>ADF</w:InputSource><w:InputSource>", "InputSource"),
