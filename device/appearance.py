@@ -13,8 +13,6 @@ from device.model.capabilities import LocalText, ScannerConfiguration
 from device.profile import Profile
 from scanner_backends.base import Description
 
-SCAN_PATH = "/scan"
-
 
 def personal(shape: Profile, config: Config) -> Profile:
     """The profile with the name and place that the user gives it."""
@@ -38,7 +36,7 @@ def possible(claimed: ScannerConfiguration, has: Description) -> ScannerConfigur
     )
 
 
-def metadata(shape: Profile, identity: str) -> DeviceMetadata:
+def metadata(shape: Profile, identity: str, scan_path: str) -> DeviceMetadata:
     """What a WS-Transfer Get tells; `identity` is the device's UUID."""
     model = shape.model
     return DeviceMetadata(
@@ -52,7 +50,7 @@ def metadata(shape: Profile, identity: str) -> DeviceMetadata:
         friendly_name=shape.friendly_name,
         firmware_version=shape.firmware_version,
         serial_number=shape.serial_number,
-        hosted=(scan_service(SCAN_PATH, identity, model.hardware_ids),),
+        hosted=(scan_service(scan_path, identity, model.hardware_ids),),
     )
 
 

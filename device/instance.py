@@ -1,0 +1,320 @@
+"""One device: the parts that make it, introduced to each other, started and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import uuid
+from functools import partial
+from ipaddress import ip_address
+
+from aiohttp import web
+
+from device.appearance import metadata, page, possible
+from device.clock import Clock
+from device.config import Config
+from device.discovery import directed
+from device.discovery.messages import Announcement
+from device.discovery.responder import Responder
+from device.discovery.state import DiscoveryState
+from device.dpws import service as dpws
+from device.dpws.metadata import DeviceMetadata, write_metadata
+from device.eventing.subscriptions import Limits as SubscriptionLimits
+from device.http.addresses import base_url
+from device.http.soap_endpoint import SoapEndpoint
+from device.jobs.engine import Engine
+from device.jobs.history import HistoryStore
+from device.jobs.ports import Limits
+from device.jobs.tray import Tray
+from device.model.changes import Change, ConditionRaised, JobEnded
+from device.notifications import Notifications, Rules
+from device.pages.supervisor import PageLine
+from device.panel.api import Facts, Parts
+from device.panel.journal import Journal
+from device.panel.recording import RecordingDispatcher, note_delivery
+from device.profile import Profile
+from device.scan.service import ScanService
+from device.soap.dispatch import Dispatcher
+from device.soap.namespaces import STABLE_PATH, WSCN, WSDP
+from device.state import State
+from scanner_backends.base import Description
+from scanner_backends.errors import BackendError
+
+log = logging.getLogger(__name__)
+
+HISTORY_FILE = "jobs.jsonl"
+CHART_RELOAD_S = 10.0
+JOBS_END_S = 3.0
+PAGES_END_S = 0.3
+"""What of the stop is left for the worker at least."""
+
+
+class Device:
+    """The parts of one device, put together.
+
+    `open` its source, `build` it once its port is known, `start` it; then `end_jobs`, and `close`.
+
+    Args:
+        source: where its pages come from, `NAME[:ARGUMENT]`.
+        state: who it is; closed with it.
+        shape: what it claims to be.
+        scan_path: where its scan service lives.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        *,
+        source: str,
+        state: State,
+        shape: Profile,
+        scan_path: str,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._source = source
+        self._state = state
+        self._shape = shape
+        self._scan_path = scan_path
+        self.name = " ".join(shape.friendly_name.split())
+        self.uuid = state.uuid
+        self.urn = f"urn:uuid:{state.uuid}"
+        self.path = f"/{state.uuid}"
+        self._pages = PageLine(source, clock=clock)
+        self._feeder_news = asyncio.Event()
+        self._reload_asked = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Open the source, and look at what it has. Raises BackendError."""
+        self._description = await self._pages.start()
+        self._configuration = possible(self._shape.configuration, self._description)
+
+    def build(self, host: str, port: int) -> None:
+        """Introduce the parts to each other; `host` and `port` are where we listen."""
+        config, shape = self._config, self._shape
+        self._journal = Journal(self._clock)
+        self._notifications = Notifications(
+            self._scan_path,
+            clock=self._clock,
+            rules=_rules(config),
+            report=lambda outcome: note_delivery(self._journal, outcome),
+        )
+        self._engine = Engine(
+            self._pages,
+            Tray(self._description),
+            clock=self._clock,
+            job_ids=self._state.next_job_id,
+            token=lambda: str(uuid.uuid4()),
+            publish=self._heard,
+            limits=Limits(config.waiting_jobs, config.history),
+            history=HistoryStore(self._state.path(HISTORY_FILE)),
+        )
+        self._button = self._notifications.make_button(
+            self._engine, lambda: self._scan.configuration.sources
+        )
+        self._scan = ScanService(
+            self._engine,
+            description=shape.description,
+            configuration=self._configuration,
+            default_ticket=shape.default_ticket,
+            now=self._clock.now,
+            started=self._button.check,
+        )
+        described = metadata(shape, self.uuid, self._scan_path)
+        recording = RecordingDispatcher(self._journal, self._clock)
+        dispatcher = recording if config.panel else Dispatcher()
+        dispatcher.add(*dpws.routes(described), *self._scan.routes())
+        dispatcher.add(*self._notifications.routes())
+        self._build_responder(described, host, port)
+        dispatcher.add(*directed.routes(self.responder))
+        self._endpoint = SoapEndpoint(
+            dispatcher,
+            uuid_urn=self.urn,
+            paths=("/", self.path, self._scan_path, STABLE_PATH),
+            clock=self._clock,
+            base=partial(base_url, advertise=config.advertise or None),
+        )
+
+    def _build_responder(self, described: DeviceMetadata, host: str, port: int) -> None:
+        config = self._config
+        self.discovery_state = DiscoveryState(
+            config.state_dir,
+            self.urn,
+            metadata=write_metadata(described, "").encode(),
+            clock=self._clock,
+        )
+        self.responder = Responder(
+            Announcement(
+                uuid_urn=self.urn,
+                types=((WSDP, "Device"), (WSCN, "ScanDeviceType")),
+                scopes=(),
+                path=self.path,
+                port=port,
+                scheme="http",
+                metadata_version=self.discovery_state.metadata_version,
+            ),
+            instance_id=self.discovery_state.instance_id,
+            random=random.Random(),
+            # Of the addresses of its interface, only the one that is listened on is told.
+            advertise=config.advertise or (host if listens_on_one(config, host) else None),
+        )
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """Begin to work."""
+        self._reloading = group.create_task(self._reload_when_due())
+        self._tasks = [
+            group.create_task(self._engine.run()),
+            group.create_task(self._notifications.run()),
+        ]
+        _tell(self._description)
+        if self._state.place > 1:
+            log.warning(
+                "others run on %s: this is number %d there",
+                self._config.state_dir,
+                self._state.place,
+            )
+
+    async def end_jobs(self) -> None:
+        """End all jobs in order; then nothing new is taken."""
+        self._reloading.cancel()
+        await self._engine.close(JOBS_END_S)
+        self._endpoint.closing = True
+
+    async def end_subscriptions(self) -> None:
+        """Tell the subscribers that it is over."""
+        await self._notifications.close()
+
+    async def close(self, within_s: float = PAGES_END_S) -> None:
+        """Let go of the source, within so many seconds, and of the identity."""
+        await self._pages.close(max(PAGES_END_S, within_s))
+        self._state.close()
+        for task in self._tasks:
+            task.cancel()
+
+    # ---- what others see of it
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a POST."""
+        return await self._endpoint.handle(request)
+
+    def page(self) -> str:
+        """What a browser sees of it."""
+        return page(self._shape, self.uuid, self._engine)
+
+    def parts(self, url: str) -> Parts:
+        """What the panel sees and touches; `url` is the metadata address."""
+        model, notifications = self._shape.model, self._notifications
+        return Parts(
+            Facts(
+                name=self.name,
+                uuid=self.uuid,
+                model=f"{model.manufacturer} {model.model_name}",
+                url=url,
+            ),
+            clock=self._clock,
+            engine=self._engine,
+            button=self._button,
+            destinations=notifications.destinations,
+            subscribers=notifications.table,
+            journal=self._journal,
+            load=self._load,
+            end_subscription=notifications.service.cancel,
+            waiting=notifications.delivery.waiting,
+        )
+
+    # ---- the source, read again
+
+    def reload(self) -> None:
+        """Read the source afresh, soon."""
+        self._reload_asked.set()
+
+    async def _reload_when_due(self) -> None:
+        """Read the source afresh when asked to, or when the feeder was empty for long enough."""
+        pause = self._config.reload_feeder_s
+        if pause is None:
+            pause = CHART_RELOAD_S if self._source.partition(":")[0] == "chart" else 0.0
+        while True:
+            try:
+                async with asyncio.timeout(pause if pause and self._feeder_idle() else None):
+                    await _either(self._reload_asked, self._feeder_news)
+            except TimeoutError:
+                self._reload_asked.set()
+            self._feeder_news.clear()
+            if self._reload_asked.is_set():
+                self._reload_asked.clear()
+                await self._try_to_load()
+
+    async def _try_to_load(self) -> None:
+        try:
+            await self._load()
+        except BackendError as error:
+            log.error("the source could not be read again: %s", error)
+
+    async def _load(self) -> None:
+        """Read the source afresh. Raises BackendError."""
+        description = await self._engine.reload()
+        _tell(description)
+        self._reconfigure(description)
+
+    def _reconfigure(self, description: Description) -> None:
+        """Claim what the source has now, and tell if that is something else than before."""
+        before, ticket = self._scan.configuration, self._scan.default_ticket
+        self._scan.reconfigure(possible(self._shape.configuration, description))
+        after, new_ticket = self._scan.configuration, self._scan.default_ticket
+        if after != before:
+            self._notifications.reconfigured(after, None if new_ticket == ticket else new_ticket)
+
+    def _feeder_idle(self) -> bool:
+        return self._engine.tray.feeder_empty and not self._engine.active()
+
+    def _heard(self, change: Change) -> None:
+        """Changes go to whoever watches: subscribers, and the feeder's reload."""
+        self._notifications.heard(change)
+        if isinstance(change, JobEnded):
+            self._pages.job_over(change.job.status.job_id)
+        if isinstance(change, ConditionRaised | JobEnded):
+            self._feeder_news.set()
+
+
+def listens_on_one(config: Config, host: str) -> bool:
+    """Whether we listen on one address only; `host` is the one that the socket has."""
+    return bool(config.host) and not ip_address(host).is_unspecified
+
+
+async def _either(*events: asyncio.Event) -> None:
+    """Wait for the first of several events."""
+    async with asyncio.TaskGroup() as group:
+        waits = [group.create_task(event.wait()) for event in events]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
+def _rules(config: Config) -> Rules:
+    return Rules(
+        SubscriptionLimits(
+            config.max_subscriptions,
+            config.max_subscriptions_per_client,
+            config.max_subscription_time_s,
+        ),
+        networks=config.event_networks,
+        identifier_once=config.scan_identifier_once,
+    )
+
+
+def _tell(description: Description) -> None:
+    if not description.virtual:
+        sources = ", ".join(source.source for source in description.sources)
+        log.info("source %s: %s", description.name, sources or "real media")
+        return
+    log.info(
+        "source %s: %d pages on the platen, %d in the feeder",
+        description.name,
+        len(description.platen),
+        len(description.feeder),
+    )
+    for sentence in description.refused:
+        log.warning("left out: %s", sentence)
