@@ -76,6 +76,17 @@ def fingerprint(cert: Path) -> str:
     return found.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
+def host_names(cert: Path) -> list[str]:
+    """The names in a certificate by which others may look this machine up, in its order."""
+    try:
+        found = x509.load_pem_x509_certificate(cert.read_bytes())
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, x509.ExtensionNotFound):
+        return []
+    known = names.get_values_for_type(x509.DNSName)
+    return [name for name in known if "*" not in name and "." in name]
+
+
 def own_names(host: str | None) -> list[str]:
     """The names and addresses by which this machine is reached, in a fixed order."""
     own = socket.gethostname()

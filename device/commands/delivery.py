@@ -75,8 +75,12 @@ def add_scan_server(name: str, commands: Commands) -> None:
     )
     parser.add_argument("--host", metavar="ADDR", help="address to listen on (default: all)")
     parser.add_argument(
-        "--port", metavar="PORT", default="5362", help="TCP port, 0 for a free one (default: 5362)"
+        "--port",
+        metavar="PORT",
+        default="5362",
+        help="TCP and UDP port, 0 for a free one (default: 5362)",
     )
+    parser.add_argument("--no-udp", action="store_true", help="answer no Probe by UDP")
     parser.add_argument(
         "--state-dir", type=existing_path, metavar="DIR", help="folder for identity, jobs and spool"
     )
@@ -120,8 +124,9 @@ def _scan_server(parsed: argparse.Namespace) -> int:
     log.configure(settings_of(parsed, "log_format").log_format, parsed.verbose)
     if parsed.store is None:
         raise ConfigError("scan-server needs --store DIR, the folder where pages land.")
-    from scan_server.app import ServerOptions, check_encryption, serve
+    from scan_server.app import serve
     from scan_server.notifications import Rules
+    from scan_server.options import ServerOptions, check_encryption
 
     host, http = _scheme(parsed.host, parsed.http)
     options = ServerOptions(
@@ -130,6 +135,7 @@ def _scan_server(parsed: argparse.Namespace) -> int:
         or config.default_state_dir(os.environ).with_name("wsd-scan-server"),
         host=host,
         port=int(read_number("--port", parsed.port, 0, 65_535, whole=True)),
+        udp=not parsed.no_udp,
         shares=_shares(parsed.share),
         cert=parsed.cert,
         key=parsed.key,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import unquote
 
-from device.discovery.messages import SERVICE_TYPE, Announcement, Probe
+from device.discovery.messages import Announcement, Probe
 from device.soap.addressing import uuid_of
 from device.soap.namespaces import WSD
 
@@ -29,7 +29,7 @@ def matches(probe: Probe, announcement: Announcement) -> bool | None:
     rule = RULES.get(probe.match_by or RFC2396)
     if rule is None:
         return None
-    ours = {*announcement.types, SERVICE_TYPE}
+    ours = {*announcement.types, *announcement.quiet_types}
     scopes = announcement.scopes or (ADHOC,)
     return all(wanted in ours for wanted in probe.types) and all(
         any(rule(wanted, scope) for scope in scopes) for wanted in probe.scopes

@@ -12,8 +12,8 @@ QName = tuple[str, str]
 """(namespace, local name)"""
 
 SERVICE_TYPE: Final[QName] = (WSCN, "ScannerServiceType")
-"""Counted as ours when a Probe asks for it, and never announced: one receiver asks for it and for
-the device's own type in one Probe (dpws section 4.5)."""
+"""A quiet type of a scanner: one receiver asks for it and for the device's own type in one Probe
+(dpws section 4.5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Announcement:
     """What we are and where our metadata are served, without the address: that is each link's own.
 
     `uuid_urn` is `urn:uuid:…`, `path` the device's path on the HTTP port, with its slash.
+    `quiet_types` are never announced, and count as ours when a Probe asks for them.
 
     Raises:
         ConfigError: something in it could not be written into a message.
@@ -33,6 +34,7 @@ class Announcement:
     port: int
     scheme: str
     metadata_version: int
+    quiet_types: tuple[QName, ...] = (SERVICE_TYPE,)
 
     def __post_init__(self) -> None:
         for namespace, local in self.types:
@@ -114,10 +116,12 @@ class Bye:
 
 @dataclass(frozen=True, slots=True)
 class ProbeMatches:
+    """Without a target it says that nobody here was meant."""
+
     message_id: str
     relates_to: str
     sequence: AppSequence
-    target: Target
+    target: Target | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,15 +44,31 @@ class Received:
     destination: Address
 
 
+class UdpPortTaken(ConfigError):
+    """Another program has the port for itself."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(
+            f"UDP port {port} is held by a program that does not share it; "
+            f"stop that program, or run with --no-discovery."
+        )
+
+
 class FamilySocket:
-    """Port 3702 of one family, on every interface.
+    """A port of one family, on every interface.
+
+    Args:
+        address: the only address to listen on.
+        shared: other programs may have the port, too.
 
     Raises:
         ConfigError: a program has the port and does not share it.
-        OSError: this machine does not know the family.
+        OSError: this machine does not know the family, or has no such address.
     """
 
-    def __init__(self, family: Family, port: int = PORT) -> None:
+    def __init__(
+        self, family: Family, port: int = PORT, *, address: str = "", shared: bool = True
+    ) -> None:
         self.family = family
         self._port = port
         v4 = family is Family.IPV4
@@ -60,17 +76,19 @@ class FamilySocket:
         self._socket = socket.socket(socket.AF_INET if v4 else socket.AF_INET6, kind)
         try:
             # Never SO_REUSEPORT: it deals unicast out among the sockets that share the port.
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(shared))
             _set_up_ipv4(self._socket) if v4 else _set_up_ipv6(self._socket)
-            self._socket.bind(("" if v4 else "::", port))
+            self._socket.bind((address or ("" if v4 else "::"), port))
         except OSError as error:
             self._socket.close()
             if error.errno == errno.EADDRINUSE:
-                raise ConfigError(
-                    f"UDP port {port} is held by a program that does not share it; "
-                    f"stop that program, or run with --no-discovery."
-                ) from None
+                raise UdpPortTaken(port) from None
             raise
+
+    @property
+    def port(self) -> int:
+        """The port that it has."""
+        return int(self._socket.getsockname()[1])
 
     def fileno(self) -> int:
         return self._socket.fileno()

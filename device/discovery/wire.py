@@ -150,7 +150,8 @@ def encode(message: Message) -> bytes:
         filled.setAction(PROBE_MATCHES if matches else RESOLVE_MATCHES)
         filled.setTo(ANONYMOUS)
         filled.setRelatesTo(message.relates_to)
-        filled.getProbeResolveMatches().append(_match(message.target))
+        if message.target is not None:
+            filled.getProbeResolveMatches().append(_match(message.target))
     return _compact(createSOAPMessage(filled))
 
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -91,7 +92,8 @@ class HttpServer:
     """Serves SOAP by POST at every path, and a page for people at `/`.
 
     Any path is taken, since clients post to whichever address they hold; what `To` may name is
-    checked by the endpoint. There is nothing to route, so there is no router.
+    checked by the endpoint. There is nothing to route, so there is no router. With a `context` all
+    of it is behind TLS.
     """
 
     def __init__(
@@ -99,8 +101,10 @@ class HttpServer:
         handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         sockets: list[socket.socket],
         page: PageMaker,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self._handle = handle
+        self._context = context
         self._sockets = sockets
         self._page = page
         self._server = _Server(
@@ -120,7 +124,7 @@ class HttpServer:
         """Begin to answer."""
         await self._runner.setup()
         for sock in self._sockets:
-            await web.SockSite(self._runner, sock).start()
+            await web.SockSite(self._runner, sock, ssl_context=self._context).start()
 
     async def stop(self) -> None:
         """Close every connection."""

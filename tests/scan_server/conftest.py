@@ -13,7 +13,8 @@ import pytest
 from clients.dsp_client import DspClient
 
 from device.clock import SystemClock
-from scan_server.app import ServerOptions, serve
+from scan_server.app import serve
+from scan_server.options import ServerOptions
 
 
 @dataclass

@@ -29,7 +29,8 @@ SERVER = """
 import asyncio, sys
 from pathlib import Path
 from device.clock import SystemClock
-from scan_server.app import ServerOptions, serve
+from scan_server.app import serve
+from scan_server.options import ServerOptions
 
 root, port, tls = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "tls"
 options = ServerOptions(

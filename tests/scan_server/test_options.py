@@ -34,14 +34,21 @@ def test_http_has_no_use_for_a_ca(start: Start) -> None:
 def test_a_port_in_use(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"port {port}: another program"):
+        with pytest.raises(ConfigError, match=f"Port {port} is taken by another program"):
             start(port=port)
 
 
+def test_a_udp_port_in_use(start: Start) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"UDP port {port} is held.*--no-udp"):
+            start(port=port)
+        assert start(port=port, udp=False).url.endswith(f":{port}/ScanServer")
+
+
 def test_a_host_that_is_not_ours(start: Start) -> None:
-    with pytest.raises(
-        ConfigError, match=r"192\.0\.2\.1, port 0: .*on: this machine has no such address\.$"
-    ):
+    with pytest.raises(ConfigError, match=r"'192\.0\.2\.1' is no address of this machine\.$"):
         start(host="192.0.2.1")
 
 

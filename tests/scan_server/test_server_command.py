@@ -52,8 +52,8 @@ def test_flags_that_do_not_go_together(
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (("--host", "192.0.2.1"), "this machine has no such address"),
-        (("--host", "no.such.invalid"), "no such address is known"),
+        (("--host", "192.0.2.1"), "'192.0.2.1' is no address of this machine"),
+        (("--host", "no.such.invalid"), "'no.such.invalid' is no address of this machine"),
         (("--share", "\\\\h\\s=nowhere"), "nowhere: this folder does not exist"),
         (("--state-dir", "file"), "file: the state folder cannot be written"),
         (("--store", "file"), "--store file: cannot be made"),

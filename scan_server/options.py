@@ -1,0 +1,63 @@
+"""What `scan-server` is told, and which of it goes together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from device.errors import ConfigError
+from scan_server.jobs import HISTORY_JOBS
+from scan_server.notifications import Rules
+from scan_server.post_scan_jobs import IDLE_S
+
+PORT = 5362
+SERVICE_TYPE = "RepositoryProcessingServiceType"
+MAX_PAGE = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """What `scan-server` is told.
+
+    Without `cert`, one of `generate_cert` and `http` is needed. With `ca`, clients must show a
+    certificate of that authority. `host` None listens on all addresses; `port` 0 takes a free one,
+    for TCP and UDP alike. `udp` tells whether a Probe over UDP is answered.
+    """
+
+    store: Path
+    state_dir: Path
+    host: str | None = None
+    port: int = PORT
+    udp: bool = True
+    shares: Mapping[str, Path] = field(default_factory=dict)
+    cert: Path | None = None
+    key: Path | None = None
+    ca: Path | None = None
+    generate_cert: bool = False
+    http: bool = False
+    name: str = "Scan server"
+    idle_s: float = IDLE_S
+    max_page_bytes: int = MAX_PAGE
+    history_jobs: int = HISTORY_JOBS
+    service_type: str = SERVICE_TYPE
+    events: Rules = field(default_factory=Rules)
+
+
+def check_encryption(options: ServerOptions) -> None:
+    """Exactly one way to encrypt must be chosen, or none in so many words.
+
+    Raises:
+        ConfigError: the sentence says which flags do not go together.
+    """
+    if options.key and not options.cert:
+        raise ConfigError("--key needs --cert FILE: the certificate that belongs to the key.")
+    if sum((bool(options.cert), options.generate_cert, options.http)) != 1:
+        raise ConfigError(
+            "A scan server needs exactly one of --cert FILE (with --key FILE), --generate-cert "
+            "(a self-signed certificate), or --http (no encryption at all)."
+        )
+    if options.http and options.ca:
+        raise ConfigError("--http has no use for --ca: without TLS nobody shows a certificate.")
+    if options.events.same_user and not options.ca:
+        raise ConfigError("--events-to-same-user needs --ca FILE: it goes by client certificates.")
