@@ -100,6 +100,7 @@ class _Process:
             panel_sockets = open_panel_port(config) if config.panel else []
             if config.discovery:
                 self._discovery = self._make_discovery(sockets[0].getsockname()[0])
+                await self._discovery.add(device.responder, device.discovery_state)
                 await self._discovery.start()
                 self._finding = group.create_task(self._discovery.run())
             url = f"http://{self._public_host()}:{self._http.port}{device.path}"
@@ -115,14 +116,12 @@ class _Process:
         return url
 
     def _make_discovery(self, host: str) -> DiscoveryEndpoint:
-        config, device = self._config, self.device
+        config = self._config
         one_address = listens_on_one(config, host)
         return DiscoveryEndpoint(
-            device.responder,
             clock=self._clock,
             interfaces=config.interfaces or (interfaces_with(host) if one_address else None),
             families=(family_of(ip_address(host)),) if config.host else BOTH,
-            state=device.discovery_state,
         )
 
     async def stop(self) -> None:

@@ -129,7 +129,7 @@ class Device:
         dispatcher.add(*dpws.routes(described), *self._scan.routes())
         dispatcher.add(*self._notifications.routes())
         self._build_responder(described, host, port)
-        dispatcher.add(*directed.routes(self.responder))
+        dispatcher.add(*directed.routes(lambda: (self.responder,)))
         self._endpoint = SoapEndpoint(
             dispatcher,
             uuid_urn=self.urn,

@@ -123,7 +123,7 @@ class _Server:
         )
         self._processing = Processing(self._jobs, shares, storage, database)
         dispatcher = Dispatcher()
-        dispatcher.add(*metadata.routes(), *directed.routes(responder))
+        dispatcher.add(*metadata.routes(), *directed.routes(lambda: (responder,)))
         dispatcher.add(*ProcessingService(self._jobs, storage, clock).routes())
         dispatcher.add(*self._notifications.routes())
         self._endpoint = SoapEndpoint(

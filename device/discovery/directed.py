@@ -6,6 +6,7 @@ Source: dpws section 4.9.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 
 from device.discovery import wire
 from device.discovery.matching import RULES, matches
@@ -20,23 +21,30 @@ from device.soap.write import attribute, element, leaf
 _ZONE = re.compile(r"%[^\]/]*(?=\])")
 
 
-def routes(responder: Responder) -> tuple[Route, ...]:
-    """The two operations, for the dispatcher behind our HTTP port."""
+def routes(responders: Callable[[], Sequence[Responder]]) -> tuple[Route, ...]:
+    """The two operations, for the dispatcher behind our HTTP port.
+
+    Args:
+        responders: the devices that are there, at least one: the one that is asked comes first.
+    """
 
     async def probe(incoming: Incoming) -> Answer:
         request = wire.from_envelope(incoming.envelope)
         if not isinstance(request, Probe):
             raise ActionNotSupported(incoming.envelope.action)
-        found = matches(request, responder.announcement)
-        if found is None:
+        there = responders()
+        found = [one for one in there if matches(request, one.announcement)]
+        if matches(request, there[0].announcement) is None:
             raise MatchingRuleNotSupported(request.match_by, tuple(RULES))
-        return _answer(responder, incoming, "Probe", found)
+        return _answer(there[0], incoming, "Probe", found)
 
     async def resolve(incoming: Incoming) -> Answer:
         request = wire.from_envelope(incoming.envelope)
         if not isinstance(request, Resolve):
             raise ActionNotSupported(incoming.envelope.action)
-        return _answer(responder, incoming, "Resolve", responder.is_us(request.address))
+        there = responders()
+        found = [one for one in there if one.is_us(request.address)]
+        return _answer(there[0], incoming, "Resolve", found)
 
     return (
         Route(PROBE, probe, WSD, ("Probe",)),
@@ -44,17 +52,19 @@ def routes(responder: Responder) -> tuple[Route, ...]:
     )
 
 
-def _answer(responder: Responder, incoming: Incoming, operation: str, found: bool) -> Answer:
-    match, prefixes = "", ["wsd"]
-    if found:
-        target = responder.target_by(_ZONE.sub("", incoming.base_url))
-        match = _match(f"wsd:{operation}Match", target)
-        prefixes += [PREFIX_OF[namespace] for namespace, _ in target.types]
+def _answer(
+    asked: Responder, incoming: Incoming, operation: str, found: Sequence[Responder]
+) -> Answer:
+    targets = [one.target_by(_ZONE.sub("", incoming.base_url)) for one in found]
+    named = {PREFIX_OF[namespace] for target in targets for namespace, _ in target.types}
     return Answer(
-        body=element(f"wsd:{operation}Matches", match),
-        prefixes=tuple(prefixes),
+        body=element(
+            f"wsd:{operation}Matches",
+            *(_match(f"wsd:{operation}Match", target) for target in targets),
+        ),
+        prefixes=("wsd", *sorted(named)),
         action=reply_action(incoming.envelope.action),
-        headers=_app_sequence(responder.next_sequence()),
+        headers=_app_sequence(asked.next_sequence()),
     )
 
 

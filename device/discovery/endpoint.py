@@ -12,6 +12,7 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from device.clock import Clock
 from device.discovery import interfaces, netlink, wire
@@ -38,38 +39,45 @@ multicast loop switched off: its Probes never reach us here, but it listens for 
 Where the kernel does not tell of changes, interfaces are read as often."""
 FAREWELL_S = 1.0
 
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A device that can be found, and where its addresses are kept."""
+
+    responder: Responder
+    state: DiscoveryState | None
+
+
 _encode = functools.lru_cache(maxsize=128)(wire.encode)  # all copies are the same bytes
 
 
 class DiscoveryEndpoint:
-    """Lets others find what the responder announces.
+    """Lets others find what responders announce. Each is a device; all share the sockets.
 
     `start`, then `run` in a task group, then `stop`. Without `run` interfaces that come later are
-    not noticed.
+    not noticed. Devices are added at any time, and may leave at any time.
 
     Args:
         interfaces: names; None for all that make sense.
         families: those that are missing on this machine are left out, as long as one remains.
-        state: where the addresses are kept that raise the MetadataVersion when they change.
         remind: repeat Hello to programs on this machine.
     """
 
     def __init__(
         self,
-        responder: Responder,
         *,
         clock: Clock,
         interfaces: Sequence[str] | None = None,
         families: Collection[Family] = BOTH,
-        state: DiscoveryState | None = None,
         remind: bool = True,
         port: int = PORT,
     ) -> None:
-        self._responder = responder
+        self._parts: list[_Part] = []
+        self._leaving: list[Responder] = []
+        self._keeping = asyncio.Lock()
         self._clock = clock
         self._names = tuple(interfaces) if interfaces else None
         self._families = tuple(families)
-        self._state = state
         self._remind = remind
         self._port = port
         self._sockets: dict[Family, FamilySocket] = {}
@@ -139,8 +147,31 @@ class DiscoveryEndpoint:
                 self._changed.clear()
                 await self._read_links()
             elif self._remind:
-                for datagram in self._responder.said_hellos():
-                    self._send(datagram, here_only=True)
+                for part in self._parts:
+                    for datagram in part.responder.said_hellos():
+                        self._send(datagram, here_only=True)
+
+    async def add(self, responder: Responder, state: DiscoveryState | None = None) -> None:
+        """Let this device be found, too.
+
+        Args:
+            state: where its addresses are kept, which raise the MetadataVersion when they change.
+        """
+        part = _Part(responder, state)
+        async with self._keeping:
+            await self._keep(part, self._links)
+            if self._is_stopping:
+                return
+            self._parts.append(part)
+            responder.links_changed(self._links, self._clock.monotonic())
+        self._send_due()
+
+    def remove(self, responder: Responder) -> None:
+        """Say Bye for this device, wherever Hello was said; it is found no more."""
+        self._parts = [part for part in self._parts if part.responder is not responder]
+        responder.farewell(self._clock.monotonic())
+        self._leaving.append(responder)
+        self._send_due()
 
     async def stop(self) -> None:
         """Say Bye wherever Hello was said, for at most a second, and close."""
@@ -148,7 +179,8 @@ class DiscoveryEndpoint:
         self._changed.set()
         for family_socket in self._sockets.values():
             asyncio.get_running_loop().remove_reader(family_socket.fileno())
-        self._responder.farewell(self._clock.monotonic())
+        for part in list(self._parts):
+            self.remove(part.responder)
         self._send_due()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FAREWELL_S):
@@ -166,9 +198,9 @@ class DiscoveryEndpoint:
         self._sockets.clear()
         self._joined.clear()
 
-    def announce(self, announcement: Announcement) -> None:
+    def announce(self, responder: Responder, announcement: Announcement) -> None:
         """Say Hello again, as `announcement`: something in the metadata is new."""
-        self._responder.announce(announcement, self._clock.monotonic())
+        responder.announce(announcement, self._clock.monotonic())
         self._send_due()
 
     def addresses(self) -> list[tuple[str, Address]]:
@@ -180,10 +212,10 @@ class DiscoveryEndpoint:
             if Family(own.version) in self._sockets
         ]
 
-    def xaddrs(self) -> list[str]:
+    def xaddrs(self, responder: Responder) -> list[str]:
         """The metadata addresses that Hello tells now: one for each link, family and subnet."""
         return [
-            self._responder.xaddr(address)
+            responder.xaddr(address)
             for site, link in sites(self._links).items()
             for address in link.announced(site.family)
         ]
@@ -203,22 +235,25 @@ class DiscoveryEndpoint:
         if links == self._links:
             return
         logger.debug("interfaces: %s", interfaces.describe(links))
-        await self._keep(links)
-        if self._is_stopping:
-            return
-        self._links = links
-        self._join(set(sites(links)))
-        self._responder.links_changed(links, self._clock.monotonic())
+        async with self._keeping:
+            for part in self._parts:
+                await self._keep(part, links)
+            if self._is_stopping:
+                return
+            self._links = links
+            self._join(set(sites(links)))
+            for part in self._parts:
+                part.responder.links_changed(links, self._clock.monotonic())
         self._send_due()
 
-    async def _keep(self, links: Sequence[Link]) -> None:
+    async def _keep(self, part: _Part, links: Sequence[Link]) -> None:
         """Store the addresses that will be announced; another in place of one is a new version."""
-        if self._state is None:
+        if part.state is None:
             return
-        version = await asyncio.to_thread(self._state.advertised, links)
-        told = self._responder.announcement
+        version = await asyncio.to_thread(part.state.advertised, links)
+        told = part.responder.announcement
         if version != told.metadata_version:
-            self._responder.revise(told.with_version(version))
+            part.responder.revise(told.with_version(version))
 
     def _join(self, wanted: set[Site]) -> None:
         for site in self._joined - wanted:
@@ -258,7 +293,8 @@ class DiscoveryEndpoint:
         if self._own.knows(received.data, self._clock.monotonic()):
             return
         arrival = Arrival(link, received.source, received.port, received.destination)
-        if not self._responder.is_welcome(arrival):
+        responders = [part.responder for part in self._parts if part.responder.is_welcome(arrival)]
+        if not responders:
             self._tally.dropped("unwelcome source", received.source)
             return
         traffic.debug("from %s port %d: %r", received.source, received.port, received.data)
@@ -267,7 +303,8 @@ class DiscoveryEndpoint:
         except RequestError as error:
             self._tally.dropped(type(error).__name__, received.source)
             return
-        if self._responder.answer(request, arrival, self._clock.monotonic()):
+        now = self._clock.monotonic()
+        if sum(responder.answer(request, arrival, now) for responder in responders):
             self.counts["answered"] += 1
         else:
             self._tally.dropped("no answer due", received.source)
@@ -285,17 +322,23 @@ class DiscoveryEndpoint:
 
     def _send_due(self) -> None:
         """Send what is due, and come back when more is."""
-        for datagram in self._responder.due(self._clock.monotonic()):
-            self._send(datagram)
+        now = self._clock.monotonic()
+        responders = [part.responder for part in self._parts] + self._leaving
+        for responder in responders:
+            for datagram in responder.due(now):
+                self._send(datagram)
+        self._leaving = [one for one in self._leaving if one.next_deadline() is not None]
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        deadline = self._responder.next_deadline()
-        if deadline is None:
+        deadlines = [
+            deadline for one in responders if (deadline := one.next_deadline()) is not None
+        ]
+        if not deadlines:
             self._quiet.set()
             return
         self._quiet.clear()
-        wait_s = max(0.0, deadline - self._clock.monotonic())
+        wait_s = max(0.0, min(deadlines) - self._clock.monotonic())
         self._timer = asyncio.get_running_loop().call_later(wait_s, self._send_due)
 
     def _send(self, datagram: Datagram, *, here_only: bool = False) -> None:

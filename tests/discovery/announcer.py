@@ -70,12 +70,11 @@ async def announce(options: argparse.Namespace) -> None:
         advertise=options.advertise,
     )
     endpoint = DiscoveryEndpoint(
-        responder,
         clock=clock,
         interfaces=options.interface,
         families=[Family(int(n)) for n in options.family] or BOTH,
-        state=state,
     )
+    await endpoint.add(responder, state)
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

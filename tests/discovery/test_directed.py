@@ -1,6 +1,7 @@
 """Probe and Resolve over HTTP."""
 
 from dataclasses import replace
+from random import Random
 
 import pytest
 from discovery.test_wire_reads import message
@@ -10,6 +11,7 @@ from wsdiscovery.message import parseSOAPMessage
 from device import faults
 from device.discovery.directed import routes
 from device.discovery.matching import RULES
+from device.discovery.responder import Responder
 from device.errors import DeviceError, MalformedMessage, MatchingRuleNotSupported
 from device.soap import envelope
 from device.soap.dispatch import Answer, Dispatcher, Incoming, check_body
@@ -21,10 +23,15 @@ RESOLVE_BODY = (
 )
 
 
-async def post(data: bytes, base_url: str = BASE, virtual: Virtual | None = None) -> Answer:
+async def post(
+    data: bytes,
+    base_url: str = BASE,
+    virtual: Virtual | None = None,
+    others: tuple[Responder, ...] = (),
+) -> Answer:
     virtual = virtual or Virtual()
     dispatcher = Dispatcher()
-    dispatcher.add(*routes(virtual.responder))
+    dispatcher.add(*routes(lambda: (virtual.responder, *others)))
     asked = envelope.read(data)
     route = dispatcher.route(asked)
     check_body(route, asked)
@@ -133,3 +140,26 @@ async def test_a_body_that_is_no_probe_is_a_fault_without_an_invented_name(body)
     written = faults.write_fault(fault, message_id="urn:uuid:2", relates_to="", service=WSD)
     assert b"Subcode" not in written
     assert b"InvalidArgs" not in written
+
+
+SECOND = replace(ANNOUNCEMENT, uuid_urn="urn:uuid:second", path="/second", types=())
+
+
+async def test_every_device_behind_the_address_is_told():
+    second = Responder(SECOND, instance_id=7, random=Random(1))
+    read = as_read(await post(message("<d:Probe/>"), others=(second,)))
+    assert [match.getEPR() for match in read.getProbeResolveMatches()] == [URN, "urn:uuid:second"]
+    assert [match.getXAddrs() for match in read.getProbeResolveMatches()] == [
+        [f"{BASE}/{UUID}"],
+        [f"{BASE}/second"],
+    ]
+    typed = message("<d:Probe><d:Types>wsdp:Device</d:Types></d:Probe>")
+    (match,) = as_read(await post(typed, others=(second,))).getProbeResolveMatches()
+    assert match.getEPR() == URN
+
+
+async def test_each_device_behind_the_address_can_be_resolved():
+    second = Responder(SECOND, instance_id=7, random=Random(1))
+    asked = message(RESOLVE_BODY.format(SECOND.uuid_urn), "Resolve")
+    (match,) = as_read(await post(asked, others=(second,))).getProbeResolveMatches()
+    assert match.getXAddrs() == [f"{BASE}/second"]

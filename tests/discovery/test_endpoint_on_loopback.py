@@ -39,9 +39,12 @@ def responder() -> Responder:
 
 
 @contextlib.asynccontextmanager
-async def running(responder: Responder, port: int, **options) -> AsyncIterator[DiscoveryEndpoint]:
+async def running(
+    responder: Responder, port: int, state: DiscoveryState | None = None, **options
+) -> AsyncIterator[DiscoveryEndpoint]:
     options = {"interfaces": ["lo"], "families": [Family.IPV4], **options}
-    endpoint = DiscoveryEndpoint(responder, clock=SystemClock(), port=port, **options)
+    endpoint = DiscoveryEndpoint(clock=SystemClock(), port=port, **options)
+    await endpoint.add(responder, state)
     await endpoint.start()
     async with asyncio.TaskGroup() as group:
         group.create_task(endpoint.run())
@@ -81,14 +84,14 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_it_is_found_and_says_where_it_is(responder, port):
     async with running(responder, port) as endpoint:
         assert endpoint.addresses() == [("lo", ip_address("127.0.0.1"))]
-        assert endpoint.xaddrs() == [f"http://127.0.0.1:5357/{UUID}"]
+        assert endpoint.xaddrs(responder) == [f"http://127.0.0.1:5357/{UUID}"]
         with client() as sock:
             for host in (GROUP, "127.0.0.1"):
                 sock.sendto(probe(), (host, port))
                 answer, peer = await heard(sock)
                 assert peer == ("127.0.0.1", port)
                 (match,) = answer.getProbeResolveMatches()
-                assert match.getXAddrs() == endpoint.xaddrs()
+                assert match.getXAddrs() == endpoint.xaddrs(responder)
                 await heard(sock)
         assert endpoint.counts["answered"] == 2
 
@@ -120,12 +123,46 @@ async def test_hello_new_metadata_and_bye(responder, port):
         async with running(responder, port) as endpoint:
             hello, _ = await heard(sock)
             assert (hello.getEPR(), hello.getMetadataVersion()) == (URN, "3")
-            endpoint.announce(replace(ANNOUNCEMENT, metadata_version=4))
+            endpoint.announce(responder, replace(ANNOUNCEMENT, metadata_version=4))
             while hello.getMetadataVersion() != "4":
                 hello, _ = await heard(sock)
         kinds = [message.getAction().rpartition("/")[2] for message in waiting(sock)]
         assert kinds[-4:] == ["Bye"] * 4
         assert "Bye" not in kinds[:-4]
+
+
+async def test_devices_come_and_go_by_themselves(responder, port):
+    second = Responder(
+        replace(ANNOUNCEMENT, uuid_urn="urn:uuid:second", path="/second"),
+        instance_id=1,
+        random=Random(2),
+    )
+    with client(port) as ear, client() as sock:
+        async with running(responder, port) as endpoint:
+            while (await heard(ear))[0].getEPR() != URN:
+                pass
+            await endpoint.add(second)
+            hello = (await heard(ear))[0]
+            while hello.getEPR() != "urn:uuid:second":
+                hello = (await heard(ear))[0]
+            assert hello.getXAddrs() == ["http://127.0.0.1:5357/second"]
+            sock.sendto(probe(), ("127.0.0.1", port))
+            assert await answering(sock, 2) == {URN, "urn:uuid:second"}
+            endpoint.remove(second)
+            while hello.getAction().rpartition("/")[2] != "Bye":
+                hello = (await heard(ear))[0]
+            assert hello.getEPR() == "urn:uuid:second"
+            waiting(sock)
+            sock.sendto(probe(), ("127.0.0.1", port))
+            assert await answering(sock, 1) == {URN}
+        byes = [m.getEPR() for m in waiting(ear) if m.getAction().endswith("/Bye")]
+        assert sorted(byes) == [URN] * 4 + ["urn:uuid:second"] * 3, "one was read before"
+
+
+async def answering(sock: socket.socket, many: int) -> set[str]:
+    """The devices that answer: each says everything twice."""
+    found = [(await heard(sock))[0].getProbeResolveMatches()[0].getEPR() for _ in range(2 * many)]
+    return set(found)
 
 
 def waiting(sock: socket.socket) -> list:
@@ -156,7 +193,7 @@ async def test_where_the_kernel_tells_of_no_changes_it_is_asked(
             if str(a.interface) == "127.0.0.1/8"
         ]
         monkeypatch.setattr(netlink, "addresses", lambda: moved)
-        await until(lambda: endpoint.xaddrs() == [f"http://127.0.0.2:5357/{UUID}"])
+        await until(lambda: endpoint.xaddrs(responder) == [f"http://127.0.0.2:5357/{UUID}"])
         assert responder.announcement.metadata_version == state.metadata_version == 2
 
 
