@@ -8,10 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 
-from device.commands import delivery, device, sources
+from device.commands import delivery, device, panel, sources
 from device.commands.parser import Commands, Parser
 from device.errors import ConfigError
-from device.settings import suggestion
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -25,6 +24,7 @@ examples:
   wsd-scanner run --profile kyocera-m2040dn --name "Second floor"
   wsd-scanner scan-server --store scans --generate-cert
   wsd-scanner send --server https://HOST:5362/ScanServer --source images:~/pages
+  wsd-scanner panel press "Scan to DESK-7"       press the scan button of a device that runs
   wsd-scanner COMMAND --help                     all flags of a command
 
 exit codes: 0 done; 1 failed; 2 wrong use, said in one sentence; 3 pages were not delivered
@@ -35,9 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        parser, commands = _parser()
-        if words and not words[0].startswith("-") and words[0] not in commands:
-            raise ConfigError(f"There is no command {words[0]!r}{suggestion(words[0], commands)}")
+        parser = _parser()
         parsed = parser.parse_all(words)
         command: Callable[[argparse.Namespace], int] | None = getattr(parsed, "command", None)
         if command is None:
@@ -54,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def _parser() -> tuple[Parser, tuple[str, ...]]:
+def _parser() -> Parser:
     parser = Parser(
         prog="wsd-scanner",
         description=DESCRIPTION,
@@ -69,13 +67,14 @@ def _parser() -> tuple[Parser, tuple[str, ...]]:
     )
     for name, add in COMMANDS.items():
         add(name, commands)
-    return parser, tuple(COMMANDS)
+    return parser
 
 
 COMMANDS: dict[str, Callable[[str, Commands], None]] = {
     "run": device.add_run,
     "scan-server": delivery.add_scan_server,
     "send": delivery.add_send,
+    "panel": panel.add_panel,
     "profiles": device.add_profiles,
     "sources": sources.add_sources,
     "check": device.add_check,

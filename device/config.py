@@ -23,6 +23,8 @@ SECOND_PORT = 8357
 """Taken when another program has the first one and no port was asked for."""
 PANEL_PORT = 8358
 ENVIRONMENT = "WSD_SCANNER_"
+PANEL_URL_VARIABLE = f"{ENVIRONMENT}PANEL_URL"
+"""Where the command `panel` finds the front panel; `run` has no use for it."""
 MAX_NAME = 256
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
@@ -215,7 +217,8 @@ def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
 
     Not refused: Kubernetes sets variables of such names for a service of our name.
     """
-    known = {setting.variable for setting in SETTINGS} | {f"{ENVIRONMENT}CONFIG"}
+    known = {setting.variable for setting in SETTINGS}
+    known |= {f"{ENVIRONMENT}CONFIG", PANEL_URL_VARIABLE}
     return tuple(
         f"{name} is not known{suggestion(name, known)}"
         for name in sorted(environment)

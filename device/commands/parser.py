@@ -6,7 +6,7 @@ import argparse
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from device import config
 from device.errors import ConfigError
@@ -18,6 +18,12 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message[:1].upper()}{message[1:]}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            what = str(action.metavar or action.dest).lower()
+            hint = suggestion(str(value), map(str, action.choices))
+            raise ConfigError(f"There is no {what} {value!r}{hint}")
 
     def parse_all(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse all arguments; an unknown one is answered with the nearest there is."""

@@ -16,14 +16,11 @@ from device.jobs.tray import Tray
 from device.model.job import JobRecord
 from device.model.status import Component, ConditionName, ScannerStatus, Severity
 from device.panel import openapi, views
-from device.panel.journal import Filter, Journal
+from device.panel.journal import MAX_LISTED, MAX_WAIT_S, Filter, Journal
 from device.panel.problems import Problem, not_found
 from device.panel.views import Json
 from device.scan.button import Button
 from device.scan.destinations import Destinations
-
-MAX_WAIT_S = 60.0
-MAX_LISTED = 500
 
 
 class Engine(Protocol):

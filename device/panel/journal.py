@@ -18,6 +18,9 @@ from device.clock import Clock
 KEPT = 500
 MAX_XML = 16_384
 """Octets that are kept of one message."""
+MAX_LISTED = 500
+MAX_WAIT_S = 60.0
+"""What one question gets at most, and how long it waits for it."""
 
 
 class Direction(StrEnum):

@@ -52,7 +52,9 @@ def test_wrong_use_is_one_sentence_and_exit_code_2(
     assert sentence in err
 
 
-@pytest.mark.parametrize("command", ["run", "profiles", "sources", "check", "scan-server", "send"])
+@pytest.mark.parametrize(
+    "command", ["run", "profiles", "sources", "check", "scan-server", "send", "panel"]
+)
 def test_every_command_explains_itself(capsys: pytest.CaptureFixture[str], command: str) -> None:
     code, out, _ = run(capsys, command, "--help")
     assert code == 0

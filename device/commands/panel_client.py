@@ -1,0 +1,152 @@
+"""Asks the front panel of a running device.
+
+`http.client`, since this is one request at a time and neither a proxy of the environment nor a
+redirect shall see the token.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from device.clock import Clock
+from device.config import ENVIRONMENT, PANEL_PORT, PANEL_URL_VARIABLE
+from device.errors import ConfigError
+
+BASE = "/api/v1"
+TOKEN_VARIABLE = f"{ENVIRONMENT}PANEL_TOKEN"
+PATIENCE_S = 10.0
+POLL_S = 0.2
+
+Query = Mapping[str, str | int | float]
+
+
+class Failed(Exception):
+    """It did not work, and not since it was asked in a wrong way; `code` is the exit code."""
+
+    def __init__(self, sentence: str, code: int = 1) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class PanelClient:
+    """One device's panel.
+
+    Args:
+        url: where it is, as the user wrote it; a scheme may be missing.
+        token: what it asks for, if it does.
+
+    Raises:
+        ConfigError: `url` or `token` cannot be used.
+    """
+
+    def __init__(self, url: str, token: str = "") -> None:
+        self.url = (url if "://" in url else f"http://{url}").rstrip("/")
+        try:
+            self._parts = urlsplit(self.url)
+            usable = bool(self._parts.hostname) and self._parts.port != 0
+        except ValueError:
+            usable = False
+        plain = self.url.isascii() and self.url.isprintable() and " " not in self.url
+        if not usable or not plain or self._parts.scheme not in ("http", "https"):
+            raise ConfigError(
+                f"The panel's address is {url!r}, and must be like {default_url({})}."
+            )
+        if not token.isprintable():
+            raise ConfigError("The token holds a control character.")
+        self._token = token
+
+    def get(self, path: str, query: Query | None = None, *, wait_s: float = 0.0) -> Any:
+        """What a resource says, when the panel may take `wait_s` to say it. Raises as `ask`."""
+        wanted = f"?{urlencode(query)}" if query else ""
+        return self.ask("GET", f"{path}{wanted}", wait_s=wait_s)
+
+    def ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, wait_s: float = 0.0
+    ) -> Any:
+        """The JSON that the panel answers with; None for an answer without content.
+
+        Raises:
+            ConfigError: there is no such thing, or the token is wrong.
+            Failed: nobody answers, or the device refuses.
+        """
+        headers = {"Accept": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        status, answer = self._exchange(method, f"{BASE}/{path}", data, headers, wait_s)
+        if status < 300:
+            return answer
+        detail = answer.get("detail") if isinstance(answer, dict) else None
+        if not isinstance(detail, str):
+            raise self._stranger()
+        if status == 401:
+            wrong = "does not take this token" if self._token else "asks for its token"
+            raise ConfigError(
+                f"The panel at {self.url} {wrong}; give the right one by --token or "
+                f"{TOKEN_VARIABLE}."
+            )
+        if status in (409, 413) or status >= 500:
+            raise Failed(detail)
+        raise ConfigError(detail)
+
+    def _exchange(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str], wait_s: float
+    ) -> tuple[int, Any]:
+        kind = HTTPSConnection if self._parts.scheme == "https" else HTTPConnection
+        assert self._parts.hostname is not None
+        connection = kind(self._parts.hostname, self._parts.port, timeout=PATIENCE_S + wait_s)
+        try:
+            connection.putrequest(method, f"{self._parts.path}{path}")
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            if self._token:
+                connection.putheader("Authorization", f"Bearer {self._token}".encode())
+            connection.putheader("Content-Length", str(len(data or b"")))
+            connection.endheaders(data)
+            response = connection.getresponse()
+            return response.status, self._json(response)
+        except TimeoutError:
+            raise Failed(f"The panel at {self.url} does not answer.") from None
+        except ConnectionRefusedError:
+            raise Failed(
+                f"Nothing listens at {self.url}: start a device by wsd-scanner run, or say where "
+                "its panel is by --panel URL."
+            ) from None
+        except OSError as error:
+            raise Failed(f"{self.url} cannot be reached: {error.strerror or error}.") from None
+        except (HTTPException, ValueError):
+            raise self._stranger() from None
+        finally:
+            connection.close()
+
+    def _json(self, response: HTTPResponse) -> Any:
+        """The content of an answer. Raises ValueError: it is no JSON."""
+        data = response.read()
+        if response.status == 204:
+            return None
+        return json.loads(data)
+
+    def _stranger(self) -> Failed:
+        return Failed(f"What answers at {self.url} is no panel of wsd-scanner.")
+
+
+def default_url(environment: Mapping[str, str]) -> str:
+    """Where the panel is when nobody says: on this machine, at the port that `run` would take."""
+    named = environment.get(PANEL_URL_VARIABLE)
+    port = environment.get(f"{ENVIRONMENT}PANEL_PORT") or PANEL_PORT
+    return named or f"http://127.0.0.1:{port}"
+
+
+def wait_for(look: Callable[[], Any], seconds: float, clock: Clock) -> Any:
+    """What `look` finds, as soon as that is something; None when `seconds` are over."""
+    deadline = clock.monotonic() + seconds
+    while not (found := look()):
+        if clock.monotonic() >= deadline:
+            return None
+        time.sleep(POLL_S)
+    return found
