@@ -105,7 +105,8 @@ class _Process:
                 self._finding = group.create_task(self._discovery.run())
             url = f"http://{self._public_host()}:{self._http.port}{device.path}"
             if panel_sockets:
-                self._panel = PanelServer(device.parts(url), panel_sockets, config.panel_token)
+                parts = (device.parts(url),)
+                self._panel = PanelServer(lambda: parts, panel_sockets, config.panel_token)
                 await self._panel.start()
                 log.info("panel at port %d", self._panel.port)
         except BaseException:

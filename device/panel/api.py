@@ -89,31 +89,6 @@ class Api:
         self._parts = parts
         self._engine = parts.engine
 
-    def routes(self) -> list[web.RouteDef]:
-        """All resources; `openapi` describes the same."""
-        at = openapi.BASE
-        return [
-            web.get(f"{at}/state", self.state),
-            web.get(f"{at}/feeder", self.feeder),
-            web.post(f"{at}/feeder/load", self.load),
-            web.post(f"{at}/feeder/empty", self.empty),
-            web.get(f"{at}/destinations", self.destinations),
-            web.post(f"{at}/destinations/{{id}}/press", self.press),
-            web.get(f"{at}/presses", self.presses),
-            web.get(f"{at}/presses/{{id}}", self.one_press),
-            web.get(f"{at}/jobs", self.jobs),
-            web.get(f"{at}/jobs/{{id}}", self.job),
-            web.post(f"{at}/jobs/{{id}}/cancel", self.cancel),
-            web.get(f"{at}/conditions", self.conditions),
-            web.post(f"{at}/conditions", self.raise_condition),
-            web.delete(f"{at}/conditions/{{id}}", self.clear_condition),
-            web.get(f"{at}/subscribers", self.subscribers),
-            web.delete(f"{at}/subscribers/{{id}}", self.end_subscription),
-            web.get(f"{at}/journal", self.journal),
-            web.get(f"{at}/journal/{{id}}", self.journal_entry),
-            web.get(f"{at}/openapi.json", self.description),
-        ]
-
     # ---- state and feeder
 
     async def state(self, request: web.Request) -> web.Response:
@@ -168,7 +143,7 @@ class Api:
         if destination is None:
             raise not_found("destination")
         press = self._parts.button.press(destination, body.get("source"))
-        where = {"Location": f"{openapi.BASE}/presses/{press.number}"}
+        where = {"Location": f"{_base_of(request)}/presses/{press.number}"}
         return answer(views.press(press), 202, where)
 
     async def presses(self, request: web.Request) -> web.Response:
@@ -224,7 +199,7 @@ class Api:
         self._engine.raise_condition(name, component, Severity(severity) if severity else None)
         raised = self._engine.scanner.find(name, component)
         assert raised is not None
-        where = {"Location": f"{openapi.BASE}/conditions/{raised.condition_id}"}
+        where = {"Location": f"{_base_of(request)}/conditions/{raised.condition_id}"}
         return answer(views.condition(raised), 201, where)
 
     async def clear_condition(self, request: web.Request) -> web.Response:
@@ -279,10 +254,6 @@ class Api:
             raise not_found("entry")
         return answer(views.entry(found, whole=True))
 
-    async def description(self, request: web.Request) -> web.Response:
-        """This API, described."""
-        return answer(openapi.document())
-
 
 def answer(
     value: Json | list[Json], status: int = 200, headers: dict[str, str] | None = None
@@ -324,6 +295,12 @@ def one_of(body: dict[str, Any], key: str, known: list[Any], default: str | None
     if value is None or (value not in known and value != default):
         raise Problem(422, f"{key!r} must be one of {', '.join(known)}.", kind="body")
     return str(value)
+
+
+def _base_of(request: web.Request) -> str:
+    """Where the resources of the device are that a request has named, or has not."""
+    named = request.match_info.get("uuid")
+    return openapi.BASE if named is None else openapi.device_base(named)
 
 
 def number_of(request: web.Request) -> int:

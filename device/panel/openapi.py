@@ -9,6 +9,8 @@ from device.panel.journal import Direction
 from device.scan.destinations import PressState
 
 BASE: Final = "/api/v1"
+DEVICE: Final = "/devices/{uuid}"
+"""Below BASE: the resources of one device. Without it, they are those of the first one."""
 Json = dict[str, Any]
 
 _TEXT: Json = {"type": "string"}
@@ -37,6 +39,9 @@ def _json(schema: Json, kind: str = "application/json") -> Json:
 
 
 _SCHEMAS: Json = {
+    "Device": _object(
+        uuid=_TEXT, name=_TEXT, model=_TEXT, url=_TEXT, state=_one_of(ScannerState), api=_TEXT
+    ),
     "Page": _object(number=_NUMBER, label=_TEXT, back={"type": "boolean"}),
     "Feeder": _object(
         virtual={"type": "boolean"},
@@ -214,19 +219,35 @@ _PATHS: Json = {
     "/journal/{id}": {
         "get": _operation("One exchange with its XML", _ref("WholeEntry"), named="entry")
     },
+}
+
+_COMMON_PATHS: Json = {
+    "/devices": {"get": _operation("The devices that are there", _list(_ref("Device")))},
     "/openapi.json": {"get": _operation("This description", {"type": "object"})},
 }
 
 
+def device_base(uuid: str) -> str:
+    """Where the resources of a device are."""
+    return BASE + DEVICE.format(uuid=uuid)
+
+
 def document() -> Json:
-    """The whole description."""
+    """The whole description: each resource of a device without its name and with it."""
+    named = [{"$ref": "#/components/parameters/Device"}]
+    of_devices = {
+        DEVICE + path: {"parameters": named, **operations} for path, operations in _PATHS.items()
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "wsd-scanner front panel", "version": "1"},
         "servers": [{"url": BASE}],
         "security": [{}, {"token": []}],
-        "paths": _PATHS,
+        "paths": {**_PATHS, **_COMMON_PATHS, **of_devices},
         "components": {
+            "parameters": {
+                "Device": {"name": "uuid", "in": "path", "required": True, "schema": _TEXT}
+            },
             "schemas": _SCHEMAS,
             "responses": {
                 "Problem": {

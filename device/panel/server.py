@@ -11,8 +11,8 @@ from aiohttp import web
 
 from device.panel import openapi
 from device.panel.access import Access
-from device.panel.api import Api, Parts
 from device.panel.problems import say_what_is_wrong
+from device.panel.routes import Devices, routes
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +28,15 @@ _HEADERS = {
 
 
 class PanelServer:
-    """Serves the panel on listening sockets. An empty `token` asks for none."""
+    """Serves the panel of some devices on listening sockets. An empty `token` asks for none."""
 
-    def __init__(self, parts: Parts, sockets: list[socket.socket], token: str = "") -> None:
-        self._parts = parts
+    def __init__(self, devices: Devices, sockets: list[socket.socket], token: str = "") -> None:
+        self._devices = devices
         self._sockets = sockets
         app = web.Application(
             middlewares=[say_what_is_wrong, Access(token).middleware], client_max_size=MAX_BODY
         )
-        app.add_routes([web.get("/", self._page), *Api(parts).routes()])
+        app.add_routes([web.get("/", self._page), *routes(devices)])
         app.on_response_prepare.append(_add_headers)
         self._runner = web.AppRunner(app, access_log=None)
 
@@ -60,7 +60,8 @@ class PanelServer:
             log.info("some connections to the panel did not close in time")
 
     async def _page(self, request: web.Request) -> web.Response:
-        name = html.escape(self._parts.facts.name)
+        names = [html.escape(parts.facts.name) for parts in self._devices()]
+        name = ", ".join(names) or "No scanner"
         plain = [
             path
             for path, operations in openapi.document()["paths"].items()

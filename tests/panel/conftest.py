@@ -69,7 +69,8 @@ class PanelDevice(EventDevice):
         super().__init__(**options)
         sockets = open_sockets("127.0.0.1", 0)
         self.panel = Panel(sockets[0].getsockname()[1])
-        self._server = self.do(lambda: PanelServer(self._parts(), sockets, token))
+        self.panelled = [self._parts()]
+        self._server = self.do(lambda: PanelServer(lambda: self.panelled, sockets, token))
         self.wait(self._server.start())
 
     def _parts(self) -> Parts:

@@ -1,11 +1,14 @@
 """Everything that the panel can do, by REST."""
 
+from dataclasses import replace
+
 import pytest
 from clients.wsscan import scan_ticket
 from eventing.subscriber import Sink
 from support.wait import wait_until
 
 from device.panel import openapi
+from device.panel.api import Facts
 
 
 def problem(answer, status: int) -> str:
@@ -223,6 +226,7 @@ def test_the_description_names_every_resource_and_no_other(device, panel):
         (method.upper(), f"{openapi.BASE}{path}")
         for path, operations in described["paths"].items()
         for method in operations
+        if method != "parameters"
     }
     served = {
         (route.method, route.resource.canonical)
@@ -267,3 +271,29 @@ def test_answers_are_as_described(device, panel, sink):
         if "get" in operations and "{" not in path and path != "/openapi.json":
             content = operations["get"]["responses"]["200"]["content"]
             check(panel.get(path[1:]), content["application/json"]["schema"], path)
+
+
+def test_each_device_has_its_own_resources_and_the_first_one_needs_no_name(device, panel):
+    first = device.panelled[0]
+    device.panelled.append(replace(first, facts=Facts("Another", "4-5-6", "Model", "http://x/y")))
+    told = panel.get("devices")
+    assert [(one["uuid"], one["name"]) for one in told] == [
+        ("1-2-3", "A scanner"),
+        ("4-5-6", "Another"),
+    ]
+    assert told[1]["state"] == "Idle"
+    assert panel.get("state")["uuid"] == "1-2-3"
+    for one in told:
+        assert panel.get(f"{one['api']}/state")["name"] == one["name"]
+    assert panel("GET", "devices/7-8-9/state").status == 404
+    raised = panel("POST", "devices/4-5-6/conditions", {"name": "Calibrating"})
+    assert raised.headers["location"].startswith("/api/v1/devices/4-5-6/conditions/")
+    assert panel("DELETE", raised.headers["location"]).status == 204
+
+
+def test_without_any_device_there_is_the_list_alone(device, panel):
+    device.panelled.clear()
+    assert panel.get("devices") == []
+    answer = panel("GET", "state")
+    assert (answer.status, answer.json["type"]) == (404, "urn:wsd-scanner:problem:not-found")
+    assert panel("GET", "/").status == 200

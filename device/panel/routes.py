@@ -1,0 +1,88 @@
+"""Which resource is where: each device's own, and those of the first one without naming it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from aiohttp import web
+
+from device.panel import openapi
+from device.panel.api import Api, Parts, answer
+from device.panel.problems import Handler, not_found
+from device.panel.views import Json
+
+Devices = Callable[[], Sequence[Parts]]
+"""The devices that are there now, in the order in which they came."""
+
+Resource = Callable[[Api, web.Request], Awaitable[web.StreamResponse]]
+
+RESOURCES: tuple[tuple[str, str, Resource], ...] = (
+    ("GET", "/state", Api.state),
+    ("GET", "/feeder", Api.feeder),
+    ("POST", "/feeder/load", Api.load),
+    ("POST", "/feeder/empty", Api.empty),
+    ("GET", "/destinations", Api.destinations),
+    ("POST", "/destinations/{id}/press", Api.press),
+    ("GET", "/presses", Api.presses),
+    ("GET", "/presses/{id}", Api.one_press),
+    ("GET", "/jobs", Api.jobs),
+    ("GET", "/jobs/{id}", Api.job),
+    ("POST", "/jobs/{id}/cancel", Api.cancel),
+    ("GET", "/conditions", Api.conditions),
+    ("POST", "/conditions", Api.raise_condition),
+    ("DELETE", "/conditions/{id}", Api.clear_condition),
+    ("GET", "/subscribers", Api.subscribers),
+    ("DELETE", "/subscribers/{id}", Api.end_subscription),
+    ("GET", "/journal", Api.journal),
+    ("GET", "/journal/{id}", Api.journal_entry),
+)
+"""What there is of each device; `openapi` describes the same."""
+
+
+def routes(devices: Devices) -> list[web.RouteDef]:
+    """All resources."""
+
+    async def every_device(request: web.Request) -> web.StreamResponse:
+        """The devices that are there."""
+        return answer([_device(one) for one in devices()])
+
+    async def description(request: web.Request) -> web.StreamResponse:
+        """This API, described."""
+        return answer(openapi.document())
+
+    found = [
+        web.get(f"{openapi.BASE}/devices", every_device),
+        web.get(f"{openapi.BASE}/openapi.json", description),
+    ]
+    for method, path, resource in RESOURCES:
+        handler = _of_device(devices, resource)
+        for base in (openapi.BASE, openapi.BASE + openapi.DEVICE):
+            add = web.get if method == "GET" else web.post if method == "POST" else web.delete
+            found.append(add(base + path, handler))
+    return found
+
+
+def _of_device(devices: Devices, resource: Resource) -> Handler:
+    """A resource of the device that the path names, or of the first one."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        named = request.match_info.get("uuid")
+        for parts in devices():
+            if named is None or named.lower() == parts.facts.uuid:
+                return await resource(Api(parts), request)
+        raise not_found("device")
+
+    return handle
+
+
+def _device(parts: Parts) -> Json:
+    """A device in the list of them all; `api` is where its resources are."""
+    facts = parts.facts
+    return {
+        "uuid": facts.uuid,
+        "name": facts.name,
+        "model": facts.model,
+        "url": facts.url,
+        "state": parts.engine.status().state,
+        "api": openapi.device_base(facts.uuid),
+    }
