@@ -16,12 +16,13 @@
     │   ├── DeliveryModeUnavailable, FilterDialectUnavailable, InvalidExpirationTime
     │   │                                    WS-Eventing
     │   ├── FilterActionNotSupported         Devices Profile
-    │   └── JobTokenNotFound                 WS-DSP
+    │   ├── JobTokenNotFound                 WS-DSP and WS-DSC
+    │   └── NotScanAdmin                     WS-DSC
     └── ServiceError                         our doing (soap:Receiver)
         ├── OperationFailed, TemporaryError, InternalError
         ├── NotAcceptingJobs                 WS-Scan
         ├── UnableToProcess, UnableToRenew   WS-Eventing
-        ├── PostScanJobCanceled              WS-DSP
+        ├── PostScanJobCanceled              WS-DSP and WS-DSC
         └── EndpointUnavailable              WS-Addressing
 
 An error carries values and builds its own sentence. Codes and
@@ -229,6 +230,13 @@ class JobTokenNotFound(RequestError):
     def __init__(self, token: str) -> None:
         self.token = token
         super().__init__("There is no post-scan job with this token.")
+
+
+class NotScanAdmin(RequestError):
+    """Only those who administer the scan server may ask this."""
+
+    def __init__(self) -> None:
+        super().__init__("Caller may not administer.")
 
 
 class OperationFailed(ServiceError):

@@ -1,8 +1,8 @@
 """One table: error → SOAP fault. Not who raised it.
 
 A subcode in the namespace `SERVICE` takes the namespace of the service that was asked, since
-WS-Scan and WS-DSP share those names; WS-Eventing has names of its own for the same. A test walks
-the tree of `errors` and fails on a class without a row.
+WS-Scan, WS-DSP and WS-DSC share those names; WS-Eventing has names of its own for the same. A test
+walks the tree of `errors` and fails on a class without a row.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ TABLE: dict[type[e.DeviceError], Row] = {
     e.InvalidExpirationTime: Row(_SENDER, ns.WSE, "InvalidExpirationTime", ns.WSE_FAULT),
     e.UnableToProcess: Row(_RECEIVER, ns.WSE, "EventSourceUnableToProcess", ns.WSE_FAULT),
     e.UnableToRenew: Row(_RECEIVER, ns.WSE, "UnableToRenew", ns.WSE_FAULT),
-    e.JobTokenNotFound: Row(_SENDER, ns.DSP, "ClientErrorJobTokenNotFound"),
-    e.PostScanJobCanceled: Row(_RECEIVER, ns.DSP, "ServerErrorPostScanJobCanceled"),
+    e.JobTokenNotFound: Row(_SENDER, SERVICE, "ClientErrorJobTokenNotFound"),
+    e.PostScanJobCanceled: Row(_RECEIVER, SERVICE, "ServerErrorPostScanJobCanceled"),
+    e.NotScanAdmin: Row(_SENDER, ns.DSC, "ClientErrorCurrentUserNotScanAdmin"),
 }
 
 _EVENTING = {
@@ -76,7 +77,8 @@ _EVENTING = {
 }
 """What WS-Eventing calls the faults that every service has."""
 
-# WS-DSP's reason texts are constants of the protocol (ws-dsp section 5).
+_DISTRIBUTED = frozenset({ns.DSP, ns.DSC})
+"""The services of distributed scanning, whose reason texts are constants (ws-dsp section 5)."""
 _DSP_REASONS: dict[type[e.DeviceError], str] = {
     e.InvalidArgs: "At least one input argument is invalid.",
     e.MalformedMessage: "At least one input argument is invalid.",
@@ -112,11 +114,11 @@ def fault_for(error: e.DeviceError, service: str = ns.WSCN) -> Fault:
         row = Row(row.code)
     namespace = row.namespace or service
     prefix = ns.PREFIX_OF[namespace] if row.subcode else "soap"
-    reason = _DSP_REASONS.get(type(error), str(error)) if service == ns.DSP else str(error)
+    constant = _DSP_REASONS.get(type(error)) if service in _DISTRIBUTED else None
     return Fault(
         code=row.code,
         subcode=f"{prefix}:{row.subcode}" if row.subcode else "",
-        reason=reason,
+        reason=constant or str(error),
         action=row.action,
         detail=_detail(error, ns.PREFIX_OF[service]) if row.subcode else "",
         prefix=prefix,
@@ -148,7 +150,7 @@ def _detail(error: e.DeviceError, prefix: str) -> str:
         case e.JobIdNotFound():
             return leaf("wscn:JobId", error.job_id)
         case e.JobTokenNotFound():
-            return leaf("dsp:JobToken", error.token)
+            return leaf(f"{prefix}:JobToken", error.token)
         case _:
             return ""
 

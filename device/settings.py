@@ -145,6 +145,17 @@ class Table:
         value = self._get(key, dict, "a table")
         return Table(value or {}, self._origin, f"{self._path}{key}.")
 
+    def tables(self, key: str) -> tuple[Table, ...]:
+        """A list of tables, `[[key]]` each; empty if there is none."""
+        what = f"a list of tables, each begun by [[{key}]]"
+        values = self._get(key, list, what) or ()
+        if not all(isinstance(value, dict) for value in values):
+            raise self.wrong(key, f"must be {what}")
+        return tuple(
+            Table(value, self._origin, f"{self._path}{key}[{number}].")
+            for number, value in enumerate(values, 1)
+        )
+
     def done(self, known: Iterable[str] = ()) -> None:
         """Refuse the keys that nobody asked for, and that are not `known` otherwise.
 

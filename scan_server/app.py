@@ -26,13 +26,17 @@ from device.http.soap_endpoint import SoapEndpoint
 from device.soap.dispatch import Dispatcher
 from device.soap.multipart import MAX_PARTS
 from device.soap.namespaces import DSP
-from scan_server import certificates
+from scan_server import certificates, identity
+from scan_server.configuration import ConfigurationService
+from scan_server.configuration_messages import Repository, RepositoryState
+from scan_server.identity import Administrators, Users
 from scan_server.jobs import Jobs
 from scan_server.listening import Listeners, encryption, listen, shown_host
 from scan_server.metadata import PATH, Description, MetadataService
 from scan_server.notifications import Notifications
 from scan_server.options import ServerOptions, check_encryption
-from scan_server.processing import WORKERS, Processing
+from scan_server.post_scan_jobs import WORKING, PostScanJob
+from scan_server.processing import DIALECTS, WORKERS, Processing
 from scan_server.records import Records
 from scan_server.service import ProcessingService
 from scan_server.shares import Shares
@@ -110,8 +114,10 @@ class _Server:
             instance_id=state.instance_id,
             random=random.Random(),
         )
+        users = identity.load(options.users) if options.users else Users()
+        administrators = Administrators(users, options.administration)
         self._notifications = Notifications(
-            description.service_path, clock=clock, rules=options.events
+            description, administrators, clock=clock, rules=options.events
         )
         self._jobs = Jobs(
             records,
@@ -119,17 +125,18 @@ class _Server:
             clock,
             idle_s=options.idle_s,
             history=options.history_jobs,
-            heard=self._notifications.heard,
+            heard=self._heard,
         )
         self._processing = Processing(self._jobs, shares, storage, database)
         dispatcher = Dispatcher()
         dispatcher.add(*metadata.routes(), *directed.routes(lambda: (responder,)))
         dispatcher.add(*ProcessingService(self._jobs, storage, clock).routes())
+        dispatcher.add(*ConfigurationService(self._jobs, administrators, self._repository).routes())
         dispatcher.add(*self._notifications.routes())
         self._endpoint = SoapEndpoint(
             dispatcher,
             uuid_urn=description.uuid_urn,
-            paths=(PATH, description.service_path),
+            paths=(PATH, description.service_path, description.configuration_path),
             clock=clock,
             service=DSP,
             base=asked_url,
@@ -145,6 +152,7 @@ class _Server:
     async def start(self) -> None:
         """Go on with what a former run left, and answer."""
         self._jobs.restart()
+        self._notifications.repository_is(self._repository())
         await self._http.start()
         self._udp.start()
 
@@ -153,6 +161,17 @@ class _Server:
         work = [self._processing.work() for _ in range(WORKERS)]
         for task in (*work, self._jobs.watch_idle(), self._notifications.run()):
             self._tasks.append(group.create_task(task))
+
+    def _heard(self, before: PostScanJob | None, after: PostScanJob) -> None:
+        """Changes of jobs go to the subscribers."""
+        self._notifications.heard(before, after)
+        self._notifications.repository_is(self._repository())
+
+    def _repository(self) -> Repository:
+        """The scan server as a whole."""
+        busy = any(job.state in WORKING for job in self._jobs.active())
+        state = RepositoryState.PROCESSING if busy else RepositoryState.IDLE
+        return Repository(state, tuple(sorted(DIALECTS)))
 
     async def stop(self) -> None:
         """Take nothing new, let filters stop where they are, and end the subscriptions."""
@@ -170,11 +189,14 @@ class _Server:
 
 
 def _describe(options: ServerOptions, records: Records) -> Description:
-    service = records.identity("service", lambda: str(uuid.uuid4()))
+    def identifier(name: str) -> str:
+        return records.identity(name, lambda: str(uuid.uuid4()))
+
     return Description(
         name=options.name,
-        uuid_urn=f"urn:uuid:{records.identity('uuid', lambda: str(uuid.uuid4()))}",
-        service_path=f"{PATH}/{service}",
+        uuid_urn=f"urn:uuid:{identifier('uuid')}",
+        service_path=f"{PATH}/{identifier('service')}",
+        configuration_path=f"{PATH}/{identifier('configuration')}",
         service_type=options.service_type,
         version=_version(),
     )

@@ -60,7 +60,7 @@ class Jobs:
 
     def restart(self) -> None:
         """Go on with what a former run left."""
-        living = [job for job in self._jobs.values() if not job.state.final]
+        living = self.active()
         self._storage.tidy(job.token for job in living)
         for job in living:
             log.info("job %s goes on: %s", job.token, job.state)
@@ -71,10 +71,13 @@ class Jobs:
         """A job by its token; tokens have no case, being GUIDs."""
         return self._jobs.get(token.lower())
 
-    @property
-    def open_jobs(self) -> int:
-        """How many have not ended."""
-        return sum(not job.state.final for job in self._jobs.values())
+    def active(self) -> list[PostScanJob]:
+        """The jobs that have not ended, oldest first."""
+        return [job for job in self._jobs.values() if not job.state.final]
+
+    def ended(self) -> list[PostScanJob]:
+        """The jobs that have ended and are remembered, oldest first."""
+        return [job for job in self._jobs.values() if job.state.final]
 
     def add(self, job: PostScanJob) -> None:
         """Take a new job.
@@ -159,7 +162,7 @@ class Jobs:
 
     def _forget(self) -> None:
         """Keep the history of ended jobs in its bounds."""
-        ended = [job for job in self._jobs.values() if job.completed]
+        ended = self.ended()
         oldest = self._clock.now() - HISTORY_AGE
         over = ended[: max(0, len(ended) - self._history)]
         over += [job for job in ended[len(over) :] if job.completed and job.completed < oldest]

@@ -14,16 +14,21 @@ from device.soap.dispatch import Answer, Incoming, Route
 from device.soap.write import attribute, element, leaf
 
 PATH = "/ScanServer"
+CONFIGURATION_TYPE = "RepositoryConfigurationServiceType"
 _LANGUAGE = ' xml:lang="en"'
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """Who we are. `service_type` is the unpublished local name of the processing port type."""
+    """Who we are. `service_type` is the unpublished local name of the processing port type.
+
+    The paths are those of the processing service and of the configuration service.
+    """
 
     name: str
     uuid_urn: str
     service_path: str
+    configuration_path: str
     service_type: str
     version: str
 
@@ -37,7 +42,7 @@ class Description:
             port=port,
             scheme=scheme,
             metadata_version=metadata_version,
-            quiet_types=((ns.DSP, self.service_type),),
+            quiet_types=((ns.DSP, self.service_type), (ns.DSC, CONFIGURATION_TYPE)),
         )
 
 
@@ -52,7 +57,7 @@ class MetadataService:
 
     async def get(self, incoming: Incoming) -> Answer:
         """GetResponse."""
-        return Answer(self.written(incoming.base_url), ("mex", "wsdp", "dsp"))
+        return Answer(self.written(incoming.base_url), ("mex", "wsdp", "dsp", "dsc"))
 
     def written(self, base_url: str) -> str:
         """ThisModel, ThisDevice and Relationship, for those who reach us at `base_url`."""
@@ -80,14 +85,27 @@ class MetadataService:
             leaf("wsdp:Types", "wsdp:Device"),
             leaf("wsdp:ServiceId", "urn:wsd-scanner:scan-server"),
         )
-        hosted = element(
-            "wsdp:Hosted",
-            endpoint_reference("wsa:EndpointReference", base_url + self._is.service_path),
-            leaf("wsdp:Types", f"dsp:{self._is.service_type}"),
-            leaf("wsdp:ServiceId", "urn:wsd-scanner:processing"),
-        )
         kind = attribute("Type", f"{ns.WSDP}/host")
-        return element("wsdp:Relationship", host, hosted, attributes=kind)
+        return element(
+            "wsdp:Relationship",
+            host,
+            _hosted(base_url + self._is.service_path, f"dsp:{self._is.service_type}", "processing"),
+            _hosted(
+                base_url + self._is.configuration_path,
+                f"dsc:{CONFIGURATION_TYPE}",
+                "configuration",
+            ),
+            attributes=kind,
+        )
+
+
+def _hosted(address: str, types: str, name: str) -> str:
+    return element(
+        "wsdp:Hosted",
+        endpoint_reference("wsa:EndpointReference", address),
+        leaf("wsdp:Types", types),
+        leaf("wsdp:ServiceId", f"urn:wsd-scanner:{name}"),
+    )
 
 
 def _section(dialect: str, content: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from device.clock import Clock
 from device.eventing.addresses import AddressPolicy
@@ -14,12 +15,24 @@ from device.eventing.delivery import Delivery, Event
 from device.eventing.sender import Sender
 from device.eventing.service import EventingService, NothingMore, Source
 from device.eventing.subscriptions import Limits, Patience, Subscriptions
+from device.soap.addressing import plain_path
 from device.soap.dispatch import Incoming, Route
+from device.soap.namespaces import DSC
+from scan_server import configuration_messages as configuration
 from scan_server import events
-from scan_server.identity import caller
+from scan_server.configuration_messages import Repository
+from scan_server.identity import Administrators, caller
+from scan_server.metadata import Description
 from scan_server.post_scan_jobs import PostScanJob
 
 PROCESSING_EVENTS = events.actions("dsp", events.JOB_STATUS, events.JOB_END)
+CONFIGURATION_EVENTS = events.actions(
+    "dsc",
+    events.JOB_STATUS,
+    events.JOB_END,
+    configuration.STATUS_SUMMARY_EVENT,
+    configuration.ELEMENTS_CHANGE_EVENT,
+)
 NEW_JOB_S = 0.05
 """How long the first event of a job waits, so that it cannot come before its token did."""
 MAX_WAITING = 4_096
@@ -40,20 +53,25 @@ class Rules:
 
 
 class Notifications:
-    """Subscriptions to the events of jobs, and their deliveries.
-
-    Args:
-        path: where the processing service lives, and its subscription manager with it.
+    """Subscriptions to the events of both services, and their deliveries.
 
     Raises:
         ConfigError: a network in the rules is none.
     """
 
     def __init__(
-        self, path: str, *, clock: Clock, rules: Rules | None = None, sender: Sender | None = None
+        self,
+        description: Description,
+        administrators: Administrators,
+        *,
+        clock: Clock,
+        rules: Rules | None = None,
+        sender: Sender | None = None,
     ) -> None:
         self._rules = rules or Rules()
-        self._path = path
+        self._is = description
+        self._administrators = administrators
+        self._repository: Repository | None = None
         self._held: dict[str, list[Event]] = {}
         self.table = Subscriptions(self._rules.limits, self._rules.patience)
         self.delivery = Delivery(
@@ -83,8 +101,9 @@ class Notifications:
         """A job is new, or has changed."""
         user = after.owner if self._rules.same_user else None
         found = [
-            Event(one.action, one.body, (one.prefix,), user=user)
-            for one in events.of_change(before, after, "dsp")
+            Event(one.action, one.body, (prefix,), user=only)
+            for prefix, only in (("dsp", user), ("dsc", None))
+            for one in events.of_change(before, after, prefix)
         ]
         if before is None and not after.state.final:
             self._held[after.token] = []
@@ -94,6 +113,16 @@ class Notifications:
             return
         for event in found:
             self.delivery.publish(event)
+
+    def repository_is(self, now: Repository) -> None:
+        """How the scan server as a whole is now; told where that is something else than before."""
+        before, self._repository = self._repository, now
+        if before is None:
+            return
+        if now.dialects != before.dialects:
+            self._tell(configuration.ELEMENTS_CHANGE_EVENT, configuration.write_change_event(now))
+        if now.state != before.state:
+            self._tell(configuration.STATUS_SUMMARY_EVENT, configuration.write_summary_event(now))
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -109,5 +138,13 @@ class Notifications:
         for event in self._held.pop(token, ()):
             self.delivery.publish(event)
 
+    def _tell(self, name: str, body: str) -> None:
+        self.delivery.publish(Event(f"{DSC}/{name}", body, (configuration.PREFIX,)))
+
     def _source(self, incoming: Incoming) -> Source:
-        return Source(PROCESSING_EVENTS, self._path)
+        """The service that a Subscribe is addressed to; the processing service if to neither."""
+        path = plain_path(urlsplit(incoming.envelope.to).path)
+        if path != plain_path(self._is.configuration_path):
+            return Source(PROCESSING_EVENTS, self._is.service_path)
+        self._administrators.check(incoming)
+        return Source(CONFIGURATION_EVENTS, self._is.configuration_path)

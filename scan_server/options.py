@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from device.errors import ConfigError
+from scan_server.identity import Administration
 from scan_server.jobs import HISTORY_JOBS
 from scan_server.notifications import Rules
 from scan_server.post_scan_jobs import IDLE_S
@@ -22,7 +23,8 @@ class ServerOptions:
 
     Without `cert`, one of `generate_cert` and `http` is needed. With `ca`, clients must show a
     certificate of that authority. `host` None listens on all addresses; `port` 0 takes a free one,
-    for TCP and UDP alike. `udp` tells whether a Probe over UDP is answered.
+    for TCP and UDP alike. `udp` tells whether a Probe over UDP is answered. `users` is the file of
+    those whose certificates are known; `administration` is for those who show none.
     """
 
     store: Path
@@ -42,6 +44,8 @@ class ServerOptions:
     history_jobs: int = HISTORY_JOBS
     service_type: str = SERVICE_TYPE
     events: Rules = field(default_factory=Rules)
+    users: Path | None = None
+    administration: Administration = Administration.LOOPBACK
 
 
 def check_encryption(options: ServerOptions) -> None:

@@ -27,6 +27,10 @@ IDLE_S = 600.0
 """Longest pause between Create or SendImage and the next SendImage or End (section 7.3)."""
 
 
+WORKING = frozenset({S.STARTED, S.PROCESSING, S.TERMINATING})
+"""The states in which the server works on a job's documents."""
+
+
 class I(Enum):  # noqa: E742 - the table reads better so
     """What can happen to a job: first what comes from outside, then what follows from it."""
 

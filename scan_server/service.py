@@ -69,7 +69,7 @@ class ProcessingService:
     async def create(self, incoming: Incoming) -> Answer:
         """CreatePostScanJob. A job without any filter that we have is recorded as aborted."""
         request = messages.read_create(_body(incoming))
-        if self._jobs.open_jobs >= MAX_OPEN_JOBS:
+        if len(self._jobs.active()) >= MAX_OPEN_JOBS:
             raise TemporaryError("Too many jobs are open.")
         job = post_scan_jobs.create(
             token=str(uuid.uuid4()),

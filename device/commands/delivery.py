@@ -88,10 +88,24 @@ def add_scan_server(name: str, commands: Commands) -> None:
     parser.add_argument("--cert", type=existing_path, metavar="FILE", help="certificate, PEM")
     parser.add_argument("--key", type=existing_path, metavar="FILE", help="its private key, PEM")
     parser.add_argument(
+        "--client-ca",
         "--ca",
+        dest="ca",
         type=existing_path,
         metavar="FILE",
         help="demand client certificates of these authorities",
+    )
+    parser.add_argument(
+        "--users",
+        type=existing_path,
+        metavar="FILE",
+        help="TOML: who is who, by SID and certificate, and who administers",
+    )
+    parser.add_argument(
+        "--administration",
+        choices=("nobody", "loopback", "anyone"),
+        default="loopback",
+        help="who may administer without a certificate that says so (default: loopback)",
     )
     parser.add_argument(
         "--generate-cert",
@@ -125,6 +139,7 @@ def _scan_server(parsed: argparse.Namespace) -> int:
     if parsed.store is None:
         raise ConfigError("scan-server needs --store DIR, the folder where pages land.")
     from scan_server.app import serve
+    from scan_server.identity import Administration
     from scan_server.notifications import Rules
     from scan_server.options import ServerOptions, check_encryption
 
@@ -144,6 +159,8 @@ def _scan_server(parsed: argparse.Namespace) -> int:
         http=http,
         name=" ".join(parsed.name.split()) or "Scan server",
         idle_s=read_number("--idle-timeout", parsed.idle_timeout, 1, 86_400),
+        users=parsed.users,
+        administration=Administration(parsed.administration),
         events=Rules(networks=tuple(parsed.event_network), same_user=parsed.events_to_same_user),
     )
     check_encryption(options)

@@ -100,28 +100,35 @@ def write_documents(documents: Iterable[DocumentDescription], prefix: str = "dsp
     return element(f"{prefix}:Documents", *entries)
 
 
-def write_elements(found: Iterable[tuple[QName, str | None]]) -> str:
+def write_elements(found: Iterable[tuple[QName, str | None]], prefix: str = "dsp") -> str:
     """GetPostScanJobElementsResponse: for each name asked, its XML, or None when it is unknown."""
-    entries = [
+    data = write_data(found, prefix)
+    return element(
+        f"{prefix}:GetPostScanJobElementsResponse", element(f"{prefix}:JobElements", data)
+    )
+
+
+def write_data(found: Iterable[tuple[QName, str | None]], prefix: str) -> str:
+    """An ElementData for each name asked, in the same order."""
+    return "".join(
         element(
-            "dsp:ElementData",
+            f"{prefix}:ElementData",
             content or "",
-            attributes=_name(name) + attribute("dsp:Valid", "true" if content else "false"),
+            attributes=_name(name, prefix)
+            + attribute(f"{prefix}:Valid", "true" if content else "false"),
         )
         for name, content in found
-    ]
-    return element("dsp:GetPostScanJobElementsResponse", element("dsp:JobElements", *entries))
+    )
 
 
-def _name(name: QName) -> str:
+def _name(name: QName, service: str) -> str:
     """The Name attribute; a foreign namespace is declared beside it."""
     namespace, local = name
     if not namespace:
-        return attribute("dsp:Name", local)
-    if namespace == DSP:
-        return attribute("dsp:Name", f"dsp:{local}")
+        return attribute(f"{service}:Name", local)
     prefix = PREFIX_OF.get(namespace, "asked")
-    return attribute(f"xmlns:{prefix}", namespace) + attribute("dsp:Name", f"{prefix}:{local}")
+    declared = "" if prefix == service else attribute(f"xmlns:{prefix}", namespace)
+    return declared + attribute(f"{service}:Name", f"{prefix}:{local}")
 
 
 def read_elements(body: Element) -> JobElements:

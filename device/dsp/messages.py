@@ -25,7 +25,7 @@ from device.dsp.process import (
 from device.dsp.words import DocumentDescription
 from device.errors import InvalidArgs
 from device.soap import multipart, xml
-from device.soap.namespaces import DSP, XOP
+from device.soap.namespaces import DSP, PREFIX_OF, XOP
 from device.soap.write import attribute, element, leaf
 from device.soap.xml import Element
 
@@ -108,18 +108,18 @@ def write_created(job_token: str) -> str:
     return element("dsp:CreatePostScanJobResponse", leaf("dsp:JobToken", job_token))
 
 
-def read_token(body: Element) -> str:
-    """The JobToken of any request or response that has one."""
-    token = xml.text(only_child(body, DSP, "JobToken"))
+def read_token(body: Element, service: str = DSP) -> str:
+    """The JobToken of any request or response of a service that has one."""
+    token = xml.text(only_child(body, service, "JobToken"))
     if not 1 <= len(token) <= MAX_TOKEN:
         raise InvalidArgs("JobToken", "must have 1 to 255 characters", token[:80])
     return token
 
 
-def read_lone_token(body: Element) -> str:
+def read_lone_token(body: Element, service: str = DSP) -> str:
     """The JobToken of an EndPostScanJobRequest or CancelPostScanJobRequest."""
-    check_children(body, DSP, ("JobToken",))
-    return read_token(body)
+    check_children(body, service, ("JobToken",))
+    return read_token(body, service)
 
 
 def write_send_image(request: SendImageRequest) -> str:
@@ -189,7 +189,8 @@ def write_cancel(job_token: str) -> str:
 
 def write_empty(operation: str) -> str:
     """The empty response of SendImage, EndPostScanJob and CancelPostScanJob, by their action."""
-    return element(f"dsp:{operation.rpartition('/')[2]}Response")
+    service, _, name = operation.rpartition("/")
+    return element(f"{PREFIX_OF[service]}:{name}Response")
 
 
 def write_get_elements(job_token: str, names: Iterable[str]) -> str:
@@ -202,20 +203,24 @@ def write_get_elements(job_token: str, names: Iterable[str]) -> str:
     )
 
 
-def read_get_elements(body: Element) -> GetPostScanJobElementsRequest:
-    """Read a GetPostScanJobElementsRequest. A name without a namespace is taken as dsp's."""
-    check_children(body, DSP, ("JobToken", "RequestedElements"))
-    token = read_token(body)
-    requested = only_child(body, DSP, "RequestedElements")
+def read_get_elements(body: Element, service: str = DSP) -> GetPostScanJobElementsRequest:
+    """Read a GetPostScanJobElementsRequest."""
+    check_children(body, service, ("JobToken", "RequestedElements"))
+    return GetPostScanJobElementsRequest(read_token(body, service), read_requested(body, service))
+
+
+def read_requested(body: Element, service: str) -> tuple[QName, ...]:
+    """The names in RequestedElements. One without a namespace is taken as the service's."""
+    requested = only_child(body, service, "RequestedElements")
     names = []
-    for name in xml.children(requested, DSP, "Name"):
+    for name in xml.children(requested, service, "Name"):
         value = xml.text(name)
         if not re.fullmatch(r"(?:[^\W\d][\w.-]*:)?[^\W\d][\w.-]*", value):
             raise InvalidArgs("Name", "is not a QName", value[:80])
-        names.append(xml.qname(name, None if ":" in value or name.nsmap.get(None) else DSP))
+        names.append(xml.qname(name, None if ":" in value or name.nsmap.get(None) else service))
     if not names:
         raise InvalidArgs("RequestedElements", "needs at least one Name")
-    return GetPostScanJobElementsRequest(token, tuple(names))
+    return tuple(names)
 
 
 def read_short(parent: Element, local: str) -> str:

@@ -342,7 +342,8 @@ async def _caught(
         return None, error
 
 
-def _client_certificate(request: web.BaseRequest) -> dict[str, object] | None:
+def _client_certificate(request: web.BaseRequest) -> bytes | None:
+    """What the peer showed for itself, checked by TLS already."""
     transport = request.transport
-    certificate = transport.get_extra_info("peercert") if transport else None
-    return certificate or None
+    tls = transport.get_extra_info("ssl_object") if transport else None
+    return tls.getpeercert(binary_form=True) if tls else None

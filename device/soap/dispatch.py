@@ -6,7 +6,7 @@ whichever address they hold (clients.md, section 1, point 11).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,14 +48,15 @@ class Incoming:
 
     `base_url` is scheme, address and port by which the peer reached us, without a path.
     `parts` yields the MIME parts beside the root as they come; a request without MIME has none.
-    `raw` is the envelope as it came.
+    `client_certificate` is what the peer showed for itself over TLS, in DER. `raw` is the envelope
+    as it came.
     """
 
     envelope: Envelope
     peer: str
     base_url: str
     parts: AsyncIterator[Part] | None = None
-    client_certificate: Mapping[str, object] | None = None
+    client_certificate: bytes | None = None
     raw: bytes = b""
 
 

@@ -26,6 +26,7 @@ DSP: Final = "http://schemas.microsoft.com/windows/2008/12/wdp/distributedscan/p
 DSD: Final = "http://schemas.microsoft.com/windows/2008/12/wdp/distributedscan/device"
 DSC: Final = "http://schemas.microsoft.com/windows/2008/12/wdp/distributedscan/configuration"
 PSP: Final = "http://schemas.microsoft.com/windows/2008/02/imaging/postscan/psp"
+FTR: Final = "http://schemas.microsoft.com/windows/2007/10/imaging/postscan/filter"
 EML: Final = "http://schemas.microsoft.com/windows/2007/10/imaging/postscan/filter/email"
 FSH: Final = "http://schemas.microsoft.com/windows/2007/10/imaging/postscan/filter/fileshare"
 SHP: Final = "http://schemas.microsoft.com/windows/2007/10/imaging/postscan/filter/sharepoint"
@@ -48,6 +49,7 @@ PREFIXES: Final[dict[str, str]] = {
     "dsd": DSD,
     "dsc": DSC,
     "psp": PSP,
+    "ftr": FTR,
     "eml": EML,
     "fsh": FSH,
     "shp": SHP,

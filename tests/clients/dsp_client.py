@@ -21,6 +21,7 @@ WSD = "http://schemas.xmlsoap.org/ws/2005/04/discovery"
 DPWS = "http://schemas.xmlsoap.org/ws/2006/02/devprof"
 WSE = "http://schemas.xmlsoap.org/ws/2004/08/eventing"
 DSP = "http://schemas.microsoft.com/windows/2008/12/wdp/distributedscan/processing"
+DSC = "http://schemas.microsoft.com/windows/2008/12/wdp/distributedscan/configuration"
 PSP = "http://schemas.microsoft.com/windows/2008/02/imaging/postscan/psp"
 FSH = "http://schemas.microsoft.com/windows/2007/10/imaging/postscan/filter/fileshare"
 XOP = "http://www.w3.org/2004/08/xop/include"
@@ -29,11 +30,12 @@ SOAP_TYPE = "application/soap+xml; charset=utf-8"
 
 
 class Reply(NamedTuple):
-    """An answer: HTTP status, the body's one element, and the header's texts by local name."""
+    """An answer: HTTP status, the body's one element, the header's texts by local name, and all."""
 
     status: int
     body: ET.Element
     headers: dict[str, str]
+    raw: bytes = b""
 
     @property
     def name(self) -> str:
@@ -55,8 +57,8 @@ class Reply(NamedTuple):
         found = self.body.find(f"{{{SOAP}}}Detail")
         return None if found is None or not len(found) else found[0]
 
-    def text(self, local: str) -> str:
-        found = self.body.find(f".//{{{DSP}}}{local}")
+    def text(self, local: str, namespace: str = DSP) -> str:
+        found = self.body.find(f".//{{{namespace}}}{local}")
         return "" if found is None else (found.text or "")
 
     @property
@@ -64,8 +66,8 @@ class Reply(NamedTuple):
         """Of the subscription that began."""
         return self.body.findtext(f".//{{{WSE}}}Identifier") or ""
 
-    def texts(self, local: str) -> list[str]:
-        return [node.text or "" for node in self.body.iter(f"{{{DSP}}}{local}")]
+    def texts(self, local: str, namespace: str = DSP) -> list[str]:
+        return [node.text or "" for node in self.body.iter(f"{{{namespace}}}{local}")]
 
 
 EVENTS = ("PostScanJobStatusEvent", "PostScanJobEndStateEvent")
@@ -146,11 +148,12 @@ class DspClient:
             headers = {"Content-Type": content_type}
             connection.request("POST", urlsplit(url).path, body, headers)
             answer = connection.getresponse()
-            root = ET.fromstring(answer.read())
+            raw = answer.read()
+            root = ET.fromstring(raw)
             header = root.find(f"{{{SOAP}}}Header")
             texts = {node.tag.partition("}")[2]: node.text or "" for node in header}
             body = next(iter(root.find(f"{{{SOAP}}}Body")), ET.Element("empty"))
-            return Reply(answer.status, body, texts)
+            return Reply(answer.status, body, texts, raw)
         finally:
             connection.close()
 
@@ -166,9 +169,19 @@ class DspClient:
     def service(self) -> str:
         """The address of the processing service, from the metadata."""
         if not self._service:
-            for hosted in self.get().body.iter(f"{{{DPWS}}}Hosted"):
-                self._service = hosted.find(f".//{{{WSA}}}Address").text
+            found = self.hosted()
+            found.pop("RepositoryConfigurationServiceType", None)
+            (self._service,) = found.values()
         return self._service
+
+    def hosted(self) -> dict[str, str]:
+        """The addresses of the hosted services, by the local names of their types."""
+        return {
+            hosted.find(f"{{{DPWS}}}Types").text.rpartition(":")[2]: hosted.find(
+                f".//{{{WSA}}}Address"
+            ).text
+            for hosted in self.get().body.iter(f"{{{DPWS}}}Hosted")
+        }
 
     def call(self, operation: str, inner: str, message_id: str | None = None) -> Reply:
         body = f"<x:{operation}Request>{inner}</x:{operation}Request>"

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from clients.dsp_client import (
     DPWS,
+    DSC,
     GET,
     SOAP,
     WSA,
@@ -54,7 +55,7 @@ def text(element: ET.Element, *names: str) -> str:
 def probe(types: str = "", scopes: str = "", match_by: str = "") -> str:
     rule = f' MatchBy="{match_by}"' if match_by else ""
     return (
-        f'<w:Probe xmlns:d="{DPWS}">'
+        f'<w:Probe xmlns:d="{DPWS}" xmlns:c="{DSC}">'
         + (f"<w:Types>{types}</w:Types>" if types else "")
         + (f"<w:Scopes{rule}>{scopes}</w:Scopes>" if scopes or match_by else "")
         + "</w:Probe>"
@@ -89,6 +90,7 @@ OURS = [
     probe("\n d:Device \n"),
     probe("x:RepositoryProcessingServiceType"),
     probe("d:Device x:RepositoryProcessingServiceType"),
+    probe("c:RepositoryConfigurationServiceType"),
     probe(scopes=f"{WSD}/adhoc"),
 ]
 NOT_OURS = [
@@ -176,7 +178,7 @@ async def test_a_flood_is_answered_in_part() -> None:
     """Twenty at once, and ten a second, for each that asks."""
     clock = ManualClock()
     sockets = udp_probe.open_sockets("127.0.0.1", 0)
-    about = Description("A server", "urn:uuid:1", "/service", "ServiceType", "1")
+    about = Description("A server", "urn:uuid:1", "/p", "/c", "ServiceType", "1")
     told = about.announcement(scheme="http", port=1, metadata_version=1)
     responder = Responder(told, instance_id=1, random=Random(1))
     running = udp_probe.UdpProbe(sockets, responder, names=[], clock=clock)
@@ -217,12 +219,15 @@ def test_over_tls(start: Start) -> None:
 
 
 class TestMetadata:
-    def test_the_hosted_service(self, client: DspClient) -> None:
-        reply = client.get()
-        assert reply.headers["Action"].strip() == f"{GET}Response"
-        (hosted,) = reply.body.iter(f"{{{DPWS}}}Hosted")
-        assert text(hosted, f"{{{DPWS}}}Types").endswith(":RepositoryProcessingServiceType")
-        assert text(hosted, f"{{{WSA}}}Address").startswith(f"{client.url}/")
+    def test_the_hosted_services(self, client: DspClient) -> None:
+        assert client.get().headers["Action"].strip() == f"{GET}Response"
+        found = client.hosted()
+        assert list(found) == [
+            "RepositoryProcessingServiceType",
+            "RepositoryConfigurationServiceType",
+        ]
+        assert all(address.startswith(f"{client.url}/") for address in found.values())
+        assert len(set(found.values())) == 2
 
     def test_dialects_are_those_of_the_profile(self, client: DspClient) -> None:
         dialects = [section.get("Dialect") for section in client.get().body]
@@ -240,9 +245,7 @@ class TestMetadata:
 
     def test_the_type_s_local_name_may_be_set(self, start: Start) -> None:
         client = start(service_type="ScanServiceType").client
-        assert text(client.get().body, f"{{{DPWS}}}Hosted", f"{{{DPWS}}}Types").endswith(
-            ":ScanServiceType"
-        )
+        assert "ScanServiceType" in client.hosted()
         assert len(ask(client, probe("x:ScanServiceType")).body) == 1
 
 
