@@ -26,7 +26,7 @@ OWN_STORE = r"\\.\store"
 `.` is Windows' name for this very machine. A server that has no such store reports an error;
 a host's name here might be taken for a share of somebody else.
 """
-_MAX_UNC, _MAX_URL, _MAX_ADDRESS = 255, 2048, 255
+_MAX_UNC, _MAX_URL, MAX_ADDRESS = 255, 2048, 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,13 @@ def read(dialect: str, instructions: str) -> Config:
     Raises:
         InvalidArgs: they are not what the dialect asks for.
     """
+    return check(dialect, roots(instructions))
+
+
+def roots(instructions: str) -> list[Element]:
+    """The elements that stand in instructions, of whatever dialect."""
     wrapped = f"<psp xmlns=''>{instructions}</psp>".encode()
-    return check(dialect, list(xml.parse(wrapped, limit=len(wrapped))))
+    return list(xml.parse(wrapped, limit=len(wrapped)))
 
 
 def check(dialect: str, roots: Sequence[Element]) -> Config:
@@ -93,7 +98,7 @@ def _read_email(root: Element) -> EmailConfig:
         raise InvalidArgs("SendToAddresses", "CanAddAddresses is not a boolean", can_add[:80])
     return EmailConfig(
         send_to_scan_user=_flag(root, EML, "SendToScanUser"),
-        addresses=_texts(root, EML, "SendToAddresses", "EmailAddress", limit=_MAX_ADDRESS),
+        addresses=_texts(root, EML, "SendToAddresses", "EmailAddress", limit=MAX_ADDRESS),
         can_add_addresses=bool(can_add is not None and xml.boolean_text(can_add)),
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from device.dsp import filters
+from device.dsp import filters, process_rules
 from device.errors import ConfigError, InvalidArgs, MalformedMessage
 from device.model.ticket import ScanTicket
 from device.soap import xml
@@ -113,13 +113,29 @@ def parse(document: bytes | str) -> ScanProcess:
 
 def _read_process(root: Element) -> ScanProcess:
     check_children(root, PSP, ("ScanRepository", "ScanTicket", "PostScanInstructions"))
+    repository = short_text(only_child(root, PSP, "ScanRepository"))
+    process_rules.check_repository(repository)
+    ticket = _read_ticket(only_child(root, PSP, "ScanTicket"))
+    instructions = read_instructions(only_child(root, PSP, "PostScanInstructions"))
+    check_values_of(instructions)
     return ScanProcess(
-        scan_repository=short_text(only_child(root, PSP, "ScanRepository")),
-        ticket=_read_ticket(only_child(root, PSP, "ScanTicket")),
-        instructions=read_instructions(only_child(root, PSP, "PostScanInstructions")),
+        scan_repository=repository,
+        ticket=ticket,
+        instructions=instructions,
         may_change_file_name=_switch(root, "AllowDeviceFileNameChange"),
         may_change_file_path=_switch(root, "AllowDeviceFilePathChange"),
     )
+
+
+def check_values_of(instructions: PostScanInstructions) -> None:
+    """Hold instructions of our own side to more than those that a server reads.
+
+    Raises:
+        InvalidArgs: a value in them is nothing that a server could work with.
+    """
+    process_rules.check_root_name(instructions.document_root_name)
+    for entry in instructions.filters:
+        process_rules.check_filter(entry.dialect, entry.instructions)
 
 
 def _read_ticket(element: Element) -> ScanTicket:
