@@ -3,6 +3,10 @@
     DeviceError
     ├── ConfigError                          never leaves the machine: exit code 2
     ├── DeliveryError                        pages that a scan server did not take: exit code 3
+    ├── OperatorError                        told to whoever stands at the panel, never to a peer
+    │   ├── LogonRefused, TooManyAttempts, NotLoggedOn
+    │   ├── DirectoryUnavailable
+    │   └── NoSuchProcess, ProcessUnusable, ChangeNotAllowed
     ├── RequestError                         the peer's doing (soap:Sender)
     │   ├── MalformedMessage                 not a SOAP 1.2 envelope at all
     │   ├── VersionMismatch, MustUnderstand  SOAP's own
@@ -44,6 +48,66 @@ class ConfigError(DeviceError):
 
 class DeliveryError(DeviceError):
     """A scan server did not take every page; the sentence says which."""
+
+
+class OperatorError(DeviceError):
+    """Somebody at the panel asks for what cannot be, or not now."""
+
+
+class LogonRefused(OperatorError):
+    """The directory, or the list of badges, does not take this user."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"The logon was refused: {why}.")
+
+
+class TooManyAttempts(OperatorError):
+    """Too many logons have failed; none is tried for `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"Too many logons have failed; try again in {round(seconds)} seconds.")
+
+
+class NotLoggedOn(OperatorError):
+    """Nobody is logged on, or not any more."""
+
+    def __init__(self) -> None:
+        super().__init__("Nobody is logged on here, or not any more; log on first.")
+
+
+class DirectoryUnavailable(OperatorError):
+    """The directory cannot be asked."""
+
+    def __init__(self, server: str, why: str) -> None:
+        self.server = server
+        self.why = why
+        super().__init__(f"The directory {server} is not available: {why}.")
+
+
+class NoSuchProcess(OperatorError):
+    """No scan process with this identifier is there for this user."""
+
+    def __init__(self, identifier: str) -> None:
+        self.identifier = identifier
+        super().__init__(f"There is no scan process {identifier} for this user.")
+
+
+class ProcessUnusable(OperatorError):
+    """A scan process is not what it should be, or asks for what this device cannot do."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name = name
+        super().__init__(f"The scan process {name!r} cannot be used: {why.rstrip('.')}.")
+
+
+class ChangeNotAllowed(OperatorError):
+    """The scan process does not let its user change this."""
+
+    def __init__(self, what: str, why: str) -> None:
+        self.what = what
+        super().__init__(f"{what} must stay as it is: {why}.")
 
 
 class RequestError(DeviceError):

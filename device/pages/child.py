@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import site
 import sys
-from pathlib import Path
 
+from device.child_process import environment
 from device.pages import frames
 from device.pages.frames import Frame, Order, QuitOrder
 
@@ -49,7 +47,7 @@ class Child:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=READ_LIMIT,
-            env=_environment(),
+            env=environment(),
         )
         return cls(process)
 
@@ -141,17 +139,3 @@ class Child:
         if code is None:
             return "its pipe was closed"
         return f"killed by signal {-code}" if code < 0 else f"it ended with code {code}"
-
-
-def _environment() -> dict[str, str]:
-    """Ours, in which the child finds the very `device` that runs here.
-
-    An installed one is found anyway. A checkout may have come into sys.path by the working
-    folder, which -P keeps out of the child's.
-    """
-    environment = dict(os.environ)
-    root = str(Path(__file__).resolve().parents[2])
-    if root not in (*site.getsitepackages(), site.getusersitepackages()):
-        known = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-        environment["PYTHONPATH"] = os.pathsep.join([root, *(p for p in known if p != root)])
-    return environment

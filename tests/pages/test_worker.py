@@ -12,8 +12,8 @@ from typing import BinaryIO
 import pytest
 from support.wait import wait_until
 
+from device.child_process import environment
 from device.pages import frames
-from device.pages.child import _environment
 from device.pages.frames import (
     CancelOrder,
     DescribeOrder,
@@ -38,7 +38,7 @@ class Running:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=environment(),
         )
 
     @property
@@ -231,7 +231,7 @@ def test_a_hanging_worker_does_not_outlive_its_parent():
         "child.wait()\n"
     )
     command = [sys.executable, "-P", "-c", code]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=_environment()) as parent:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment()) as parent:
         assert parent.stdout
         pid = int(parent.stdout.readline())
         status = Path(f"/proc/{pid}/status")
