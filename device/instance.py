@@ -32,6 +32,7 @@ from device.notifications import Notifications, Rules
 from device.pages.supervisor import PageLine
 from device.panel.api import Facts, Parts
 from device.panel.journal import Journal
+from device.panel.live import Bell
 from device.panel.recording import RecordingDispatcher, note_delivery
 from device.profile import Profile
 from device.scan.service import ScanService
@@ -95,7 +96,8 @@ class Device:
     def build(self, host: str, port: int) -> None:
         """Introduce the parts to each other; `host` and `port` are where we listen."""
         config, shape = self._config, self._shape
-        self._journal = Journal(self._clock)
+        self._bell = Bell()
+        self._journal = Journal(self._clock, noted=self._bell.ring)
         self._notifications = Notifications(
             self._scan_path,
             clock=self._clock,
@@ -223,6 +225,7 @@ class Device:
             load=self._load,
             end_subscription=notifications.service.cancel,
             waiting=notifications.delivery.waiting,
+            bell=self._bell,
         )
 
     # ---- the source, read again
@@ -271,8 +274,9 @@ class Device:
         return self._engine.tray.feeder_empty and not self._engine.active()
 
     def _heard(self, change: Change) -> None:
-        """Changes go to whoever watches: subscribers, and the feeder's reload."""
+        """Changes go to whoever watches: subscribers, the panel, and the feeder's reload."""
         self._notifications.heard(change)
+        self._bell.ring()
         if isinstance(change, JobEnded):
             self._pages.job_over(change.job.status.job_id)
         if isinstance(change, ConditionRaised | JobEnded):

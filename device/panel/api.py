@@ -17,10 +17,14 @@ from device.model.job import JobRecord
 from device.model.status import Component, ConditionName, ScannerStatus, Severity
 from device.panel import openapi, views
 from device.panel.journal import MAX_LISTED, MAX_WAIT_S, Filter, Journal
+from device.panel.live import Bell
 from device.panel.problems import Problem, not_found
 from device.panel.views import Json
 from device.scan.button import Button
 from device.scan.destinations import Destinations
+
+PRESSES_SHOWN = 10
+JOBS_SHOWN = 30
 
 
 class Engine(Protocol):
@@ -67,7 +71,7 @@ class Parts:
     """What the panel can see and touch.
 
     `load` reads the source afresh; `end_subscription` is False when there is no such one;
-    `waiting` tells how many events wait for a subscriber.
+    `waiting` tells how many events wait for a subscriber; `bell` rings when something changes.
     """
 
     facts: Facts
@@ -80,34 +84,60 @@ class Parts:
     load: Callable[[], Awaitable[None]]
     end_subscription: Callable[[str], bool]
     waiting: Callable[[str], int]
+    bell: Bell
 
 
 class Api:
     """The resources. Every handler raises Problem, or an error of the device."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+        self.parts = parts
         self._engine = parts.engine
+
+    def sections(self) -> dict[str, Json | list[Json]]:
+        """All that the page shows, by name, but for the journal."""
+        parts = self.parts
+        self.parts.button.tick()
+        return {
+            "device": self._facts(),
+            "scanner": views.status(self._engine.status()),
+            "feeder": views.feeder(self._engine.tray),
+            "destinations": [views.destination(one) for one in parts.destinations.all()],
+            "presses": [views.press(one) for one in parts.destinations.presses()[-PRESSES_SHOWN:]],
+            "jobs": [views.job(one) for one in self._engine.active()],
+            "history": [views.job(one) for one in self._engine.history()[:JOBS_SHOWN]],
+            "subscribers": [
+                # Without what is another number each second.
+                {key: value for key, value in one.items() if key != "expires_in_s"}
+                for one in self._subscribers()
+            ],
+        }
 
     # ---- state and feeder
 
     async def state(self, request: web.Request) -> web.Response:
         """The device, its state and how much there is of everything."""
-        facts = self._parts.facts
-        self._parts.button.tick()
+        self.parts.button.tick()
         return answer(
             {
-                "name": facts.name,
-                "model": facts.model,
-                "uuid": facts.uuid,
-                "url": facts.url,
+                **self._facts(),
                 "scanner": views.status(self._engine.status()),
                 "jobs": len(self._engine.active()),
-                "destinations": len(self._parts.destinations.all()),
-                "subscribers": len(self._parts.subscribers.all()),
+                "destinations": len(self.parts.destinations.all()),
+                "subscribers": len(self.parts.subscribers.all()),
                 "feeder": views.feeder(self._engine.tray),
             }
         )
+
+    def _facts(self) -> Json:
+        facts = self.parts.facts
+        return {
+            "name": facts.name,
+            "model": facts.model,
+            "uuid": facts.uuid,
+            "url": facts.url,
+            "sources": list(self.parts.button.sources()),
+        }
 
     async def feeder(self, request: web.Request) -> web.Response:
         """What lies in the feeder."""
@@ -116,7 +146,7 @@ class Api:
     async def load(self, request: web.Request) -> web.Response:
         """Read the source afresh and fill the feeder."""
         await body_of(request)
-        await self._parts.load()
+        await self.parts.load()
         return answer(views.feeder(self._engine.tray))
 
     async def empty(self, request: web.Request) -> web.Response:
@@ -134,28 +164,28 @@ class Api:
 
     async def destinations(self, request: web.Request) -> web.Response:
         """The computers that wait for scans."""
-        return answer([views.destination(one) for one in self._parts.destinations.all()])
+        return answer([views.destination(one) for one in self.parts.destinations.all()])
 
     async def press(self, request: web.Request) -> web.Response:
         """Press the scan button for a destination."""
         body = await body_of(request, source=str)
-        destination = self._parts.destinations.find(number_of(request))
+        destination = self.parts.destinations.find(number_of(request))
         if destination is None:
             raise not_found("destination")
-        press = self._parts.button.press(destination, body.get("source"))
+        press = self.parts.button.press(destination, body.get("source"))
         where = {"Location": f"{_base_of(request)}/presses/{press.number}"}
         return answer(views.press(press), 202, where)
 
     async def presses(self, request: web.Request) -> web.Response:
         """The latest presses of the button, and what became of them."""
-        self._parts.button.tick()
-        return answer([views.press(one) for one in self._parts.destinations.presses()])
+        self.parts.button.tick()
+        return answer([views.press(one) for one in self.parts.destinations.presses()])
 
     async def one_press(self, request: web.Request) -> web.Response:
         """One press."""
-        self._parts.button.tick()
+        self.parts.button.tick()
         number = number_of(request)
-        for one in self._parts.destinations.presses():
+        for one in self.parts.destinations.presses():
             if one.number == number:
                 return answer(views.press(one))
         raise not_found("press")
@@ -214,17 +244,19 @@ class Api:
 
     async def subscribers(self, request: web.Request) -> web.Response:
         """Who listens to events."""
-        now = self._parts.clock.monotonic()
-        return answer(
-            [
-                views.subscriber(one, now, self._parts.waiting(one.identifier))
-                for one in self._parts.subscribers.all()
-            ]
-        )
+        return answer(self._subscribers())
+
+    def _subscribers(self) -> list[Json]:
+        parts = self.parts
+        now, wall = parts.clock.monotonic(), parts.clock.now()
+        return [
+            views.subscriber(one, now, wall, parts.waiting(one.identifier))
+            for one in parts.subscribers.all()
+        ]
 
     async def end_subscription(self, request: web.Request) -> web.Response:
         """End a subscription, and tell the subscriber."""
-        if not self._parts.end_subscription(request.match_info["id"]):
+        if not self.parts.end_subscription(request.match_info["id"]):
             raise not_found("subscriber")
         return web.Response(status=204)
 
@@ -238,18 +270,19 @@ class Api:
             direction=query.pop("direction", ""),
             peer=query.pop("peer", ""),
             outcome=query.pop("outcome", ""),
+            text=query.pop("text", ""),
             after=int(number_in(query, "after", 2**53)),
         )
         if query:
             raise Problem(422, f"There is no parameter {min(query)!r}.", kind="parameter")
-        found = self._parts.journal.find(wanted)
+        found = self.parts.journal.find(wanted)
         if not found and wait:
-            found = await self._parts.journal.wait(wanted, wait)
+            found = await self.parts.journal.wait(wanted, wait)
         return answer([views.entry(one) for one in found[-limit:]] if limit else [])
 
     async def journal_entry(self, request: web.Request) -> web.Response:
         """One exchange with its XML."""
-        found = self._parts.journal.entry(number_of(request))
+        found = self.parts.journal.entry(number_of(request))
         if found is None:
             raise not_found("entry")
         return answer(views.entry(found, whole=True))

@@ -65,15 +65,24 @@ class Entry:
         """The last segment of the action."""
         return self.action.rpartition("/")[2]
 
+    def holds(self, text: str) -> bool:
+        """Whether `text` stands in it or in its XML, in capitals or small letters."""
+        told = (self.action, self.peer, self.outcome, self.request_xml, self.reply_xml)
+        return any(text.lower() in one.lower() for one in told)
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which entries are wanted; what is empty does not matter. `action` may be a bare name."""
+    """Which entries are wanted; what is empty does not matter.
+
+    `action` may be a bare name. `text` may stand anywhere, in capitals or small letters.
+    """
 
     action: str = ""
     direction: str = ""
     peer: str = ""
     outcome: str = ""
+    text: str = ""
     after: int = 0
 
     def passes(self, entry: Entry) -> bool:
@@ -84,14 +93,18 @@ class Filter:
             and self.direction in ("", entry.direction)
             and self.peer in ("", entry.peer)
             and self.outcome in ("", entry.outcome)
+            and (not self.text or entry.holds(self.text))
         )
 
 
 class Journal:
-    """The last entries, oldest first."""
+    """The last entries, oldest first. `noted` is told of each."""
 
-    def __init__(self, clock: Clock, kept: int = KEPT) -> None:
+    def __init__(
+        self, clock: Clock, kept: int = KEPT, noted: Callable[[], None] = lambda: None
+    ) -> None:
         self._clock = clock
+        self._noted = noted
         self._entries: deque[Entry] = deque(maxlen=kept)
         self._numbers = count(1)
         self._waiting: set[asyncio.Future[None]] = set()
@@ -128,6 +141,7 @@ class Journal:
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)
+        self._noted()
 
     def find(self, wanted: Filter) -> list[Entry]:
         """The entries that pass, oldest first."""

@@ -59,6 +59,7 @@ _SCHEMAS: Json = {
         model=_TEXT,
         uuid=_TEXT,
         url=_TEXT,
+        sources=_list(_TEXT),
         scanner=_ref("Scanner"),
         jobs=_NUMBER,
         destinations=_NUMBER,
@@ -78,6 +79,7 @@ _SCHEMAS: Json = {
         state=_TEXT,
         reasons=_list(_TEXT),
         scans_completed=_NUMBER,
+        images_wanted={"type": ["integer", "null"]},
         name=_TEXT,
         user=_TEXT,
         source=_TEXT,
@@ -91,6 +93,7 @@ _SCHEMAS: Json = {
         client=_TEXT,
         notify_to=_TEXT,
         events=_list(_TEXT),
+        expires=_TIME,
         expires_in_s=_NUMBER,
         waiting=_NUMBER,
         failures=_NUMBER,
@@ -122,20 +125,21 @@ def _operation(
     body: Json | None = None,
     query: Json | None = None,
     named: str = "",
+    kind: str = "application/json",
     fails: tuple[int, ...] = (),
 ) -> Json:
     """One operation. `named` is what the `{id}` in its path names; `fails` are its problems."""
     good: Json = {"description": summary}
     if schema is not None:
-        good["content"] = _json(schema)
+        good["content"] = _json(schema, kind)
     answers: Json = {str(status): good}
     for code in (*((404,) if named else ()), *fails, 401, 403):
         answers[str(code)] = {"$ref": "#/components/responses/Problem"}
     found: Json = {"summary": summary, "responses": answers}
     parameters: list[Json] = []
     if named:
-        kind = _TEXT if named == "subscriber" else _NUMBER
-        parameters.append({"name": "id", "in": "path", "required": True, "schema": kind})
+        name = _TEXT if named == "subscriber" else _NUMBER
+        parameters.append({"name": "id", "in": "path", "required": True, "schema": name})
     parameters += [{"name": k, "in": "query", "schema": v} for k, v in (query or {}).items()]
     if parameters:
         found["parameters"] = parameters
@@ -159,6 +163,7 @@ _JOURNAL_QUERY: Json = {
     "direction": _one_of(Direction),
     "peer": _TEXT,
     "outcome": _TEXT,
+    "text": _TEXT,
     "after": {"type": "integer", "minimum": 0},
     "limit": {"type": "integer", "minimum": 0, "maximum": 500, "default": 500},
     "wait": {"type": "number", "minimum": 0, "maximum": 60, "default": 0},
@@ -218,6 +223,14 @@ _PATHS: Json = {
     },
     "/journal/{id}": {
         "get": _operation("One exchange with its XML", _ref("WholeEntry"), named="entry")
+    },
+    "/events": {
+        "get": _operation(
+            "Everything, and then what changes, as server-sent events: `all`, then `change`",
+            _TEXT,
+            kind="text/event-stream",
+            fails=(503,),
+        )
     },
 }
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from device.panel import openapi
 from device.panel.api import Api, Parts, answer
+from device.panel.live import Live
 from device.panel.problems import Handler, not_found
 from device.panel.views import Json
 
@@ -39,8 +40,12 @@ RESOURCES: tuple[tuple[str, str, Resource], ...] = (
 """What there is of each device; `openapi` describes the same."""
 
 
-def routes(devices: Devices) -> list[web.RouteDef]:
+def routes(devices: Devices, live: Live) -> list[web.RouteDef]:
     """All resources."""
+
+    async def events(api: Api, request: web.Request) -> web.StreamResponse:
+        """What changes, as it changes."""
+        return await live.serve(request, _Watched(api, devices))
 
     async def every_device(request: web.Request) -> web.StreamResponse:
         """The devices that are there."""
@@ -54,7 +59,7 @@ def routes(devices: Devices) -> list[web.RouteDef]:
         web.get(f"{openapi.BASE}/devices", every_device),
         web.get(f"{openapi.BASE}/openapi.json", description),
     ]
-    for method, path, resource in RESOURCES:
+    for method, path, resource in (*RESOURCES, ("GET", "/events", events)):
         handler = _of_device(devices, resource)
         for base in (openapi.BASE, openapi.BASE + openapi.DEVICE):
             add = web.get if method == "GET" else web.post if method == "POST" else web.delete
@@ -69,10 +74,29 @@ def _of_device(devices: Devices, resource: Resource) -> Handler:
         named = request.match_info.get("uuid")
         for parts in devices():
             if named is None or named.lower() == parts.facts.uuid:
-                return await resource(Api(parts), request)
+                try:
+                    return await resource(Api(parts), request)
+                finally:
+                    if request.method not in ("GET", "HEAD"):
+                        parts.bell.ring()
         raise not_found("device")
 
     return handle
+
+
+class _Watched:
+    """A device whose page is open somewhere."""
+
+    def __init__(self, api: Api, devices: Devices) -> None:
+        self._devices = devices
+        self._uuid = api.parts.facts.uuid
+        self.clock = api.parts.clock
+        self.bell = api.parts.bell
+        self.journal = api.parts.journal
+        self.sections = api.sections
+
+    def is_there(self) -> bool:
+        return any(parts.facts.uuid == self._uuid for parts in self._devices())
 
 
 def _device(parts: Parts) -> Json:

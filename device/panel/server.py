@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import logging
 import socket
 
 from aiohttp import web
 
-from device.panel import openapi
 from device.panel.access import Access
+from device.panel.live import Live
+from device.panel.pages import Pages, sign_in
 from device.panel.problems import say_what_is_wrong
 from device.panel.routes import Devices, routes
 
@@ -21,7 +21,9 @@ STOP_S = 1.0
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
     "Server": "wsd-scanner",
     "X-Content-Type-Options": "nosniff",
 }
@@ -31,12 +33,13 @@ class PanelServer:
     """Serves the panel of some devices on listening sockets. An empty `token` asks for none."""
 
     def __init__(self, devices: Devices, sockets: list[socket.socket], token: str = "") -> None:
-        self._devices = devices
         self._sockets = sockets
+        self._live = Live()
+        access = Access(token, port=self.port, sign_in=sign_in)
         app = web.Application(
-            middlewares=[say_what_is_wrong, Access(token).middleware], client_max_size=MAX_BODY
+            middlewares=[say_what_is_wrong, access.middleware], client_max_size=MAX_BODY
         )
-        app.add_routes([web.get("/", self._page), *routes(devices)])
+        app.add_routes([*Pages(access).routes(), *routes(devices, self._live)])
         app.on_response_prepare.append(_add_headers)
         self._runner = web.AppRunner(app, access_log=None)
 
@@ -53,27 +56,15 @@ class PanelServer:
 
     async def stop(self) -> None:
         """Close every connection; one who waits for the journal waits no longer."""
+        self._live.close()
         try:
             async with asyncio.timeout(STOP_S):
                 await self._runner.cleanup()
         except TimeoutError:
             log.info("some connections to the panel did not close in time")
 
-    async def _page(self, request: web.Request) -> web.Response:
-        names = [html.escape(parts.facts.name) for parts in self._devices()]
-        name = ", ".join(names) or "No scanner"
-        plain = [
-            path
-            for path, operations in openapi.document()["paths"].items()
-            if "get" in operations and "{" not in path
-        ]
-        links = "".join(f'<li><a href="{openapi.BASE}{path}">{path[1:]}</a>' for path in plain)
-        return web.Response(
-            text=f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
-            f"<h1>{name}</h1><ul>{links}</ul></html>",
-            content_type="text/html",
-        )
-
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_HEADERS)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = _HEADERS["Server"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from device.eventing.subscriptions import Subscription
 from device.jobs.tray import Tray
+from device.model.capabilities import is_feeder
 from device.model.job import JobRecord
 from device.model.status import DeviceCondition, ScannerStatus
 from device.panel.journal import Entry
@@ -79,6 +81,7 @@ def job(value: JobRecord) -> Json:
         "state": found.state,
         "reasons": list(found.reasons),
         "scans_completed": found.scans_completed,
+        "images_wanted": images_wanted(value),
         "name": names.job_name,
         "user": names.job_originating_user_name,
         "source": value.parameters.input_source.value,
@@ -88,14 +91,23 @@ def job(value: JobRecord) -> Json:
     }
 
 
-def subscriber(value: Subscription, now: float, waiting: int) -> Json:
-    """Who listens to what."""
+def images_wanted(value: JobRecord) -> int | None:
+    """How many images a job is for, None if it is for all there are."""
+    if not is_feeder(value.parameters.input_source.value):
+        return 1
+    return value.parameters.images_to_transfer.value or None
+
+
+def subscriber(value: Subscription, now: float, wall: datetime, waiting: int) -> Json:
+    """Who listens to what; `now` and `wall` are the same moment by either clock."""
+    left_s = max(0.0, value.expires_at - now)
     return {
         "id": value.identifier,
         "client": value.peer,
         "notify_to": value.notify_to.url,
         "events": sorted(action.rpartition("/")[2] for action in value.actions),
-        "expires_in_s": max(0, round(value.expires_at - now)),
+        "expires": (wall + timedelta(seconds=left_s + 0.5)).isoformat(timespec="seconds"),
+        "expires_in_s": round(left_s),
         "waiting": waiting,
         "failures": value.failures,
     }

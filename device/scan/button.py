@@ -39,7 +39,7 @@ class Button:
     Args:
         post: sends an event to one subscription, and tells later whether it was taken; False
             when there is no such subscription.
-        sources: the InputSource keywords that the device has.
+        sources: the InputSource keywords that the device has now.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Button:
         self._destinations = destinations
         self._engine = engine
         self._clock = clock
-        self._sources = sources
+        self.sources = sources
         self._post = post
 
     def press(self, destination: Destination, source: str | None = None) -> Press:
@@ -69,7 +69,7 @@ class Button:
             NotAcceptingJobs, OperationFailed: no job would be taken, or the client is gone.
         """
         source = source or self._usual_source()
-        if source not in self._sources():
+        if source not in self.sources():
             raise InvalidArgs("InputSource", "is no source of this scanner", source)
         tray = self._engine.tray
         self._engine.check_accepting()
@@ -124,7 +124,7 @@ class Button:
         self._destinations.tick(self._clock.monotonic())
 
     def _usual_source(self) -> str:
-        sources = self._sources()
+        sources = self.sources()
         tray = self._engine.tray
         if tray.virtual and not tray.feeder_empty and ADF in sources:
             return ADF

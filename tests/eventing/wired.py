@@ -22,15 +22,17 @@ TIMES = Times(connect_s=1.0, total_s=1.5)
 
 
 class _Heard(list[Change]):
-    """Keeps the changes, and passes them on."""
+    """Keeps the changes, and passes them on; `also` is told that there is one."""
 
     def __init__(self, pass_on: Callable[[Change], None]) -> None:
         super().__init__()
         self._pass_on = pass_on
+        self.also: Callable[[], None] = lambda: None
 
     def append(self, change: Change) -> None:
         super().append(change)
         self._pass_on(change)
+        self.also()
 
 
 class EventDevice(WireDevice):

@@ -13,6 +13,7 @@ from eventing.wired import EventDevice
 from device.http.server import open_sockets
 from device.panel.api import Facts, Parts
 from device.panel.journal import Journal
+from device.panel.live import Bell
 from device.panel.server import PanelServer
 
 
@@ -75,6 +76,8 @@ class PanelDevice(EventDevice):
 
     def _parts(self) -> Parts:
         notifications = self.notifications
+        bell = Bell()
+        self.changes.also = bell.ring
 
         async def load() -> None:
             await self.engine.reload()
@@ -86,10 +89,11 @@ class PanelDevice(EventDevice):
             button=self.button,
             destinations=notifications.destinations,
             subscribers=notifications.table,
-            journal=Journal(self.clock),
+            journal=Journal(self.clock, noted=bell.ring),
             load=load,
             end_subscription=notifications.service.cancel,
             waiting=notifications.delivery.waiting,
+            bell=bell,
         )
 
     def close(self) -> None:

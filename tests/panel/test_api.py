@@ -213,12 +213,6 @@ def test_what_is_not_there_is_a_problem_too(panel):
     problem(panel("POST", "conditions", raw=b"x" * 100_000), 413)
 
 
-def test_the_page_links_to_everything(panel):
-    page = panel("GET", "/")
-    assert page.headers["content-type"].startswith("text/html")
-    assert b'href="/api/v1/state"' in page.raw
-
-
 def test_the_description_names_every_resource_and_no_other(device, panel):
     described = panel.get("openapi.json")
     assert described["openapi"].startswith("3.1")
@@ -231,7 +225,7 @@ def test_the_description_names_every_resource_and_no_other(device, panel):
     served = {
         (route.method, route.resource.canonical)
         for route in device._server._runner.app.router.routes()
-        if route.method != "HEAD" and route.resource.canonical != "/"
+        if route.method != "HEAD" and route.resource.canonical.startswith(openapi.BASE)
     }
     assert told == served
 
@@ -270,7 +264,8 @@ def test_answers_are_as_described(device, panel, sink):
     for path, operations in described["paths"].items():
         if "get" in operations and "{" not in path and path != "/openapi.json":
             content = operations["get"]["responses"]["200"]["content"]
-            check(panel.get(path[1:]), content["application/json"]["schema"], path)
+            if "application/json" in content:
+                check(panel.get(path[1:]), content["application/json"]["schema"], path)
 
 
 def test_each_device_has_its_own_resources_and_the_first_one_needs_no_name(device, panel):

@@ -43,13 +43,17 @@ def test_it_is_bounded_in_number_and_size():
         (Filter(direction="event"), 0),
         (Filter(peer="10.0.0.1"), 3),
         (Filter(peer="10.0.0.2"), 0),
+        (Filter(text="invalidARGS"), 1),
+        (Filter(text="<Glass"), 1),
+        (Filter(text="10.0.0"), 3),
+        (Filter(text="nowhere"), 0),
     ],
 )
 def test_it_is_filtered(wanted, count):
     journal = Journal(ManualClock())
     note(journal)
     note(journal, outcome="wscn:InvalidArgs")
-    note(journal, "urn:x/Put")
+    note(journal, "urn:x/Put", xml="<glass/>")
     assert len(journal.find(wanted)) == count
 
 

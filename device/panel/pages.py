@@ -1,0 +1,135 @@
+"""The page, its files, and the way in for a browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from urllib.parse import urlencode
+
+from aiohttp import ETag, web
+
+from device.panel.access import LOGIN_PATH, Access
+from device.panel.problems import not_found
+
+PAGE = "index.html"
+_LOGIN = "login.html"
+_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file of the page."""
+
+    content: bytes
+    media_type: str
+    digest: str
+
+
+class Pages:
+    """The page and the files that it loads. A browser asks each time whether they are new."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def routes(self) -> list[web.RouteDef]:
+        """Where they are."""
+        return [
+            web.get("/", self.page),
+            web.get("/static/{name}", self.file),
+            web.post(LOGIN_PATH, self.login),
+        ]
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        """The page; `?token=` is traded for a cookie."""
+        query = dict(request.query)
+        given = query.pop("token", None)
+        if given is None:
+            return _response(request, asset(PAGE), {"Content-Security-Policy": _POLICY})
+        if not self._access.is_token(given):
+            return sign_in("That is not the token.")
+        # No redirect: it would still belong to the site that led here, and carry no strict cookie.
+        return self._access.let_in(_onward(f"/?{urlencode(query)}" if query else "/"))
+
+    async def login(self, request: web.Request) -> web.StreamResponse:
+        """The form: trades the token for a cookie."""
+        form = await request.post()
+        if not self._access.is_token(str(form.get("token", ""))):
+            return sign_in("That is not the token.")
+        return self._access.let_in(_onward("/"))
+
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        """A file that the page loads."""
+        name = request.match_info["name"]
+        if name not in _names() or name.endswith(".html"):
+            raise not_found("file")
+        return _response(request, asset(name))
+
+
+def sign_in(complaint: str = "") -> web.Response:
+    """The form that asks for the token."""
+    text = asset(_LOGIN).content.decode()
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+    return web.Response(
+        status=401,
+        text=text.replace("{complaint}", html.escape(complaint)),
+        content_type="text/html",
+        headers={
+            "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{digest}'; "
+            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+            "WWW-Authenticate": 'Bearer realm="wsd-scanner"',
+        },
+    )
+
+
+def _onward(where: str) -> web.Response:
+    target = html.escape(where)
+    return web.Response(
+        text='<!doctype html><html lang="en"><meta charset="utf-8"><title>Signed in</title>'
+        f'<meta http-equiv="refresh" content="0;url={target}">'
+        f'<p><a href="{target}">To the panel</a></html>',
+        content_type="text/html",
+    )
+
+
+@cache
+def asset(name: str) -> Asset:
+    """A file by its name, which must be one of them."""
+    content = files("device.panel").joinpath("static", name).read_bytes()
+    suffix = name[name.rindex(".") :]
+    return Asset(content, _TYPES[suffix], hashlib.sha256(content).hexdigest()[:32])
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(one.name for one in files("device.panel").joinpath("static").iterdir())
+
+
+def _response(
+    request: web.Request, found: Asset, headers: dict[str, str] | None = None
+) -> web.Response:
+    headers = {**(headers or {}), "Cache-Control": "no-cache"}
+    known = request.if_none_match or ()
+    if any(one.value in (found.digest, "*") for one in known):
+        response = web.Response(status=304, headers=headers)
+    else:
+        response = web.Response(
+            body=found.content, content_type=found.media_type, charset="utf-8", headers=headers
+        )
+    response.etag = ETag(found.digest)
+    return response
