@@ -1,6 +1,7 @@
 """A small WS-DSC client, a management console, written from the digest of the standard alone."""
 
 import ssl
+from collections.abc import Callable
 
 from clients.dsp_client import DSC, DspClient, Reply, envelope
 
@@ -15,8 +16,13 @@ EVENTS = (
 class DscClient:
     """Talks to the configuration service of the scan server at `url`."""
 
-    def __init__(self, url: str, context: ssl.SSLContext | None = None) -> None:
-        self.http = DspClient(url, context)
+    def __init__(
+        self,
+        url: str,
+        context: ssl.SSLContext | None = None,
+        check: Callable[[bytes, bytes], None] = lambda request, reply: None,
+    ) -> None:
+        self.http = DspClient(url, context, check)
         self.service = self.http.hosted()["RepositoryConfigurationServiceType"]
 
     def call(self, operation: str, inner: str = "") -> Reply:

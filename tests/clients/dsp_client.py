@@ -8,7 +8,7 @@ import http.client
 import ssl
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email.mime.application import MIMEApplication
 from email.mime.multipart import MIMEMultipart
 from typing import NamedTuple
@@ -127,11 +127,20 @@ def multipart(parts: Sequence[MimePart], boundary: str, newline: bytes = b"\r\n"
 
 
 class DspClient:
-    """Talks to a scan server at `url`, on one connection a request."""
+    """Talks to a scan server at `url`, on one connection a request.
 
-    def __init__(self, url: str, context: ssl.SSLContext | None = None) -> None:
+    `check` sees each request's envelope with its answer.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        context: ssl.SSLContext | None = None,
+        check: Callable[[bytes, bytes], None] = lambda request, reply: None,
+    ) -> None:
         self.url = url
         self._context = context
+        self.check = check
         self._service = ""
 
     def connection(self) -> http.client.HTTPConnection:
@@ -149,6 +158,9 @@ class DspClient:
             connection.request("POST", urlsplit(url).path, body, headers)
             answer = connection.getresponse()
             raw = answer.read()
+            start, end = body.find(b"<s:Envelope"), body.find(b"</s:Envelope>")
+            if start >= 0 <= end:
+                self.check(body[start : end + 13], raw)
             root = ET.fromstring(raw)
             header = root.find(f"{{{SOAP}}}Header")
             texts = {node.tag.partition("}")[2]: node.text or "" for node in header}

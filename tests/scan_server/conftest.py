@@ -10,7 +10,9 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
+from clients.dsc_client import DscClient
 from clients.dsp_client import DspClient
+from support import dsp_rules
 
 from device.clock import SystemClock
 from scan_server.app import serve
@@ -29,7 +31,11 @@ class Running:
 
     @property
     def client(self) -> DspClient:
-        return DspClient(self.url)
+        return DspClient(self.url, check=dsp_rules.check)
+
+    @property
+    def console(self) -> DscClient:
+        return DscClient(self.url, check=dsp_rules.check)
 
     def files(self) -> dict[str, bytes]:
         """Everything that was delivered into the store, by file name."""

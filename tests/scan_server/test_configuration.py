@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from eventing.subscriber import Sink
+from support import dsp_rules
 from support.wait import wait_until
 
 from device.errors import ConfigError
@@ -49,7 +50,7 @@ def device(server: Running) -> DspClient:
 
 @pytest.fixture
 def console(server: Running) -> DscClient:
-    return DscClient(server.url)
+    return server.console
 
 
 def done(device: DspClient) -> str:
@@ -194,7 +195,9 @@ class TestEvents:
         done(device)
         sink.wait_for("PostScanJobEndStateEvent")
         sink.wait_for("RepositoryStatusSummaryEvent", 2)
-        assert all(got.body.tag == f"{{{DSC}}}{got.name}" for got in sink.got)
+        for got in sink.got:
+            assert dsp_rules.message(got.raw) is not None
+            assert got.body.tag == f"{{{DSC}}}{got.name}"
         states = [
             got.body.findtext(f"{{{DSC}}}StatusSummary/{{{DSC}}}RepositoryState")
             for got in sink.of("RepositoryStatusSummaryEvent")
@@ -228,7 +231,7 @@ class TestWhoMayAdminister:
 
     def test_nobody(self, start: Start, sink: Sink) -> None:
         server = start(administration=Administration.NOBODY)
-        for reply in self.everything(DscClient(server.url), sink):
+        for reply in self.everything(server.console, sink):
             refused(reply, "ClientErrorCurrentUserNotScanAdmin")
 
     @pytest.mark.parametrize("mark", ["sha256", "subject", "principal"])

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 from clients.dsp_client import DSP, FSH, OWN_STORE, WSE, DspClient, file_share
 from eventing.subscriber import Answer, Got, Sink
+from support import dsp_rules
 
 from device.eventing.subscriptions import Patience
 from scan_server.notifications import Rules
@@ -56,9 +57,11 @@ def text(got: Got, local: str) -> str:
     return next(iter(texts(got, local)), "")
 
 
-def states(sink: Sink, token: str) -> list[str]:
+def states(sink: Sink, token: str, *filters: str) -> list[str]:
     """Each state that the events of a job tell, in order of arrival; the end's in brackets."""
     mine = [got for got in list(sink.got) if text(got, "JobToken") == token]
+    if mine[-1].name == END:
+        dsp_rules.history([got.raw for got in mine], filters or [FSH])
     return [
         text(got, "JobState") if got.name == STATUS else f"[{text(got, 'JobCompletedState')}]"
         for got in mine
@@ -130,6 +133,7 @@ def test_a_filter_after_the_other(client: DspClient, sink: Sink) -> None:
     finish(client, token)
     (end,) = sink.wait_for(END)
     told = [texts(got, "FilterState") for got in sink.of(STATUS)]
+    assert states(sink, token, "urn:vendor", FSH)[-1] == "[Completed]"
     assert told == [
         ["Pending", "Pending"],
         ["Pending", "Pending"],
@@ -160,7 +164,8 @@ def test_every_end_is_told_once_and_last(start: Start, sink: Sink, how: str) -> 
             token = client.new_job((FSH, file_share(r"\\nobody\here")))
             finish(client, token)
     (end,) = sink.wait_for(END)
-    told = states(sink, token or text(end, "JobToken"))
+    filters = ["urn:vendor"] if how == "refused" else []
+    told = states(sink, token or text(end, "JobToken"), *filters)
     final, reason, before = {
         "refused": ("Aborted", "NoValidPostScanInstructionsFound", []),
         "canceled": ("Canceled", "PostScanJobCanceled", ["Creating"]),
@@ -254,6 +259,7 @@ def test_the_server_says_goodbye(server: Running, sink: Sink) -> None:
     server.stop()
     (end,) = sink.of("SubscriptionEnd")
     assert end.path == "/sink/end"
+    assert dsp_rules.message(end.raw) is not None
     assert end.body.findtext(f"{{{WSE}}}Status") == f"{WSE}/SourceShuttingDown"
     assert states(sink, token) == ["Creating"]
 

@@ -21,6 +21,7 @@ from clients.dsp_client import (
     Reply,
     envelope,
 )
+from support import dsp_rules
 from support.clock import ManualClock
 from support.wait import wait_until
 
@@ -81,6 +82,7 @@ def ask_udp(server: Running, message: bytes) -> ET.Element:
         sock.sendto(message, (url.hostname, url.port))
         answer, peer = sock.recvfrom(65_536)
         assert peer[:2] == (url.hostname, url.port)
+        dsp_rules.check(message, answer)
         return ET.fromstring(answer)
 
 
