@@ -15,7 +15,15 @@ from aiohttp import StreamReader
 
 from device.errors import MalformedMessage
 from device.soap.dispatch import Part
-from device.soap.multipart import Event, PartBegin, PartData, PartEnd, Reader, content_id
+from device.soap.multipart import (
+    Decoder,
+    Event,
+    PartBegin,
+    PartData,
+    PartEnd,
+    Reader,
+    content_id,
+)
 from device.soap.xml import MAX_ENVELOPE
 
 PIECE_TIMEOUT_S = 30.0
@@ -56,7 +64,10 @@ class Message:
                     if spooled > MAX_SPOOLED:
                         raise MalformedMessage("too much stands before the root part")
                     await asyncio.to_thread(self._early[-1][1].write, event.data)
-                case PartEnd() if is_root:
+                case PartEnd() if is_root and begin is not None:
+                    decoder = begin.decoder()
+                    self.root = decoder.feed(self.root)
+                    decoder.close()
                     return
         if self._early and start:
             raise MalformedMessage(f"no part has the Content-ID {start}")
@@ -80,9 +91,15 @@ class Message:
 
 
 def _part(begin: PartBegin, chunks: AsyncIterator[bytes]) -> Part:
-    return Part(
-        begin.content_id, begin.headers.get("content-type", "application/octet-stream"), chunks
-    )
+    media_type = begin.headers.get("content-type", "application/octet-stream")
+    return Part(begin.content_id, media_type, _decoded(begin.decoder(), chunks))
+
+
+async def _decoded(decoder: Decoder, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        if data := decoder.feed(chunk):
+            yield data
+    decoder.close()
 
 
 async def _file_chunks(file: IO[bytes]) -> AsyncIterator[bytes]:

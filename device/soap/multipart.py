@@ -5,6 +5,8 @@ Source: ws-scan section 14, dpws section 7, ws-dsp section 4.3.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -83,6 +85,40 @@ def cid(href: str) -> str:
     return unquote(href[4:]).strip() if href[:4].lower() == "cid:" else ""
 
 
+_AS_IT_IS = frozenset({"binary", "8bit", "7bit", ""})
+
+
+class Decoder:
+    """Undoes a Content-Transfer-Encoding. MTOM wants `binary`; mail libraries write `base64`.
+
+    Raises (from all of it):
+        MalformedMessage: another encoding, or what it should be is not there.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        self._as_it_is = encoding in _AS_IT_IS
+        self._rest = b""
+        if not self._as_it_is and encoding != "base64":
+            raise MalformedMessage(f"the transfer encoding {encoding[:40]!r} is not known")
+
+    def feed(self, data: bytes) -> bytes:
+        """What the next piece stands for."""
+        if self._as_it_is:
+            return data
+        data = self._rest + b"".join(data.split())
+        whole = len(data) & ~3
+        self._rest = data[whole:]
+        try:
+            return base64.b64decode(data[:whole], validate=True)
+        except binascii.Error:
+            raise MalformedMessage("a part is no base64, though it says so") from None
+
+    def close(self) -> None:
+        """Tell that this was all."""
+        if self._rest:
+            raise MalformedMessage("the base64 of a part is cut short")
+
+
 @dataclass(frozen=True, slots=True)
 class PartBegin:
     """A part begins; header names in lower case."""
@@ -92,6 +128,10 @@ class PartBegin:
     @property
     def content_id(self) -> str:
         return content_id(self.headers.get("content-id", ""))
+
+    def decoder(self) -> Decoder:
+        """For the part's data. Raises MalformedMessage for an encoding that is not known."""
+        return Decoder(self.headers.get("content-transfer-encoding", "").strip().lower())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import email
 import email.policy
 
@@ -122,3 +123,23 @@ def test_endless_part_headers_are_refused() -> None:
 )
 def test_a_cid_is_percent_decoded(href: str, expected: str) -> None:
     assert multipart.cid(href) == expected
+
+
+@given(st.binary(max_size=300), st.lists(st.integers(0, 50), max_size=20))
+def test_base64_comes_out_whatever_the_pieces(data: bytes, sizes: list[int]) -> None:
+    text = base64.encodebytes(data).replace(b"\n", b"\r\n")
+    decoder, found = multipart.Decoder("base64"), b""
+    for size in sizes:
+        found += decoder.feed(text[:size])
+        text = text[size:]
+    found += decoder.feed(text)
+    decoder.close()
+    assert found == data
+
+
+@pytest.mark.parametrize("text", [b"QQ", b"QUI", b"Q=Q=", b"\xff\xff\xff\xff"])
+def test_what_is_no_base64_is_refused(text: bytes) -> None:
+    with pytest.raises(MalformedMessage):  # noqa: PT012 - in pieces or at the end
+        decoder = multipart.Decoder("base64")
+        decoder.feed(text)
+        decoder.close()
