@@ -33,14 +33,16 @@ def get_active_jobs() -> bytes:
     return request("GetActiveJobs")
 
 
-def create_scan_job(*, format_: str, dpi: int, width_mil: int, height_mil: int) -> bytes:
+def create_scan_job(
+    *, format_: str, dpi: int, width_mil: int, height_mil: int, quality: int = 80
+) -> bytes:
     """A platen job in colour."""
     return request(
         "CreateScanJob",
         f"""<wscn:ScanTicket><wscn:JobDescription><wscn:JobName>bench</wscn:JobName>
 <wscn:JobOriginatingUserName>bench</wscn:JobOriginatingUserName></wscn:JobDescription>
 <wscn:DocumentParameters><wscn:Format>{format_}</wscn:Format>
-<wscn:CompressionQualityFactor>80</wscn:CompressionQualityFactor>
+<wscn:CompressionQualityFactor>{quality}</wscn:CompressionQualityFactor>
 <wscn:InputSource>Platen</wscn:InputSource><wscn:MediaSides><wscn:MediaFront>
 <wscn:ScanRegion><wscn:ScanRegionXOffset>0</wscn:ScanRegionXOffset>
 <wscn:ScanRegionYOffset>0</wscn:ScanRegionYOffset>

@@ -68,6 +68,12 @@ SETTINGS = (
     Setting("uuid", "text", "the device's identity, instead of the stored one", "UUID"),
     Setting("state_dir", "text", "folder for identity, counters and spool", "DIR"),
     Setting(
+        "spool_dir",
+        "text",
+        "folder on a disk, for pages that wait for a slow client (default: the state folder)",
+        "DIR",
+    ),
+    Setting(
         "waiting_jobs", "integer", "jobs that may wait behind the one at work (default: 8)", "N"
     ),
     Setting("history", "integer", "finished jobs that are remembered (default: 100)", "N"),
@@ -137,6 +143,7 @@ class Config:
     discovery: bool = True
     uuid: str | None = None
     state_dir: Path = Path()
+    spool_dir: Path = Path()
     waiting_jobs: int = 8
     history: int = 100
     reload_feeder_s: float | None = None
@@ -170,6 +177,7 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
 def _built(tables: list[Table], environment: Mapping[str, str]) -> Config:
     """One configuration of several tables; the first that has a setting decides it."""
     merged = _Merged(tables)
+    state_dir = Path(merged.path("state_dir") or default_state_dir(environment))
     return Config(
         source=merged.text("source", "chart", limit=4096),
         profile=merged.path("profile") or "generic",
@@ -181,7 +189,8 @@ def _built(tables: list[Table], environment: Mapping[str, str]) -> Config:
         advertise=merged.advertise(),
         discovery=merged.boolean("discovery", True),
         uuid=merged.uuid(),
-        state_dir=Path(merged.path("state_dir") or default_state_dir(environment)),
+        state_dir=state_dir,
+        spool_dir=Path(merged.path("spool_dir") or state_dir),
         waiting_jobs=merged.integer("waiting_jobs", 8, low=0, high=1000),
         history=merged.integer("history", 100, low=0, high=100_000),
         reload_feeder_s=merged.reload_feeder(),

@@ -20,6 +20,7 @@ from device.discovery.responder import Responder
 from device.discovery.state import DiscoveryState
 from device.dpws import service as dpws
 from device.dpws.metadata import DeviceMetadata, write_metadata
+from device.errors import ConfigError
 from device.eventing.subscriptions import Limits as SubscriptionLimits
 from device.http.addresses import base_url
 from device.http.soap_endpoint import SoapEndpoint
@@ -83,13 +84,23 @@ class Device:
         self.uuid = state.uuid
         self.urn = f"urn:uuid:{state.uuid}"
         self.path = f"/{state.uuid}"
-        self._pages = PageLine(source, clock=clock)
+        self._pages = PageLine(source, clock=clock, spool_dir=config.spool_dir)
         self._feeder_news = asyncio.Event()
         self._reload_asked = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
-        """Open the source, and look at what it has. Raises BackendError."""
+        """Open the source, and look at what it has.
+
+        Raises:
+            BackendError: it has no pages.
+            ConfigError: there is no folder for them.
+        """
+        folder = self._config.spool_dir
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ConfigError(f"{folder}: cannot hold pages: {error.strerror}.") from None
         self._description = await self._pages.start()
         self._configuration = possible(self._shape.configuration, self._description)
 

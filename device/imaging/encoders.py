@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from device.imaging import bmp, jbig, jpeg, jpeg2000, pdf, png, tiff, xps
 from device.imaging.spec import SUPPORTED, ImageSpec
 from scanner_backends.base import RawPage
 from scanner_backends.errors import Inval
@@ -25,20 +24,6 @@ The first piece comes with the first band: nothing leaves before a page is reall
 DocumentEncoder = Callable[[Pages, Path | None], Iterator[bytes]]
 """The same for a file of many pages, at least one."""
 
-_ENCODERS: dict[str, Encoder] = {
-    "dib": bmp.encode,
-    "exif": jpeg.encode_exif,
-    "jbig": jbig.encode,
-    "jpeg2k": jpeg2000.encode,
-    "jfif": jpeg.encode_jfif,
-    "png": png.encode,
-}
-_DOCUMENT_ENCODERS: dict[str, DocumentEncoder] = {
-    "pdf-a": pdf.encode_document,
-    "xps": xps.encode_document,
-    **{name: tiff.encode_document for name in SUPPORTED if name.startswith("tiff-")},
-}
-
 
 def encoder_for(format: str) -> Encoder:
     """The encoder of a FormatValue, for one page. Its colour must be one out of `SUPPORTED`.
@@ -56,11 +41,7 @@ def document_encoder_for(format: str) -> DocumentEncoder:
     Raises:
         Inval: there is no such format.
     """
-    encode = _DOCUMENT_ENCODERS.get(format)
-    if encode is None:
-        if format not in _ENCODERS:
-            raise Inval(f"There is no encoder for the format {format!r}.")
-        encode = _of_one_page(_ENCODERS[format])
+    encode = _document_encoder(format) or _of_one_page(_encoder(format))
 
     def pieces(pages: Pages, spool_dir: Path | None) -> Iterator[bytes]:
         for piece in encode(_checked(pages), spool_dir):
@@ -68,6 +49,40 @@ def document_encoder_for(format: str) -> DocumentEncoder:
                 yield piece[at : at + MAX_PIECE]
 
     return pieces
+
+
+# Each is loaded when it is needed: with all of them a worker would be a fifth larger.
+
+
+def _encoder(format: str) -> Encoder:
+    match format:
+        case "dib":
+            from device.imaging.bmp import encode
+        case "exif":
+            from device.imaging.jpeg import encode_exif as encode
+        case "jbig":
+            from device.imaging.jbig import encode
+        case "jpeg2k":
+            from device.imaging.jpeg2000 import encode
+        case "jfif":
+            from device.imaging.jpeg import encode_jfif as encode
+        case "png":
+            from device.imaging.png import encode
+        case _:
+            raise Inval(f"There is no encoder for the format {format!r}.")
+    return encode
+
+
+def _document_encoder(format: str) -> DocumentEncoder | None:
+    if format == "pdf-a":
+        from device.imaging.pdf import encode_document
+    elif format == "xps":
+        from device.imaging.xps import encode_document
+    elif format.startswith("tiff-") and format in SUPPORTED:
+        from device.imaging.tiff import encode_document
+    else:
+        return None
+    return encode_document
 
 
 def _of_one_page(encode: Encoder) -> DocumentEncoder:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 
 from device.imaging import jpeg, srgb
@@ -160,6 +159,7 @@ class _File:
         count = len(self._starts) + 1
         table = b"xref\n0 %d\n0000000000 65535 f \n" % count
         table += b"".join(b"%010d 00000 n \n" % self._starts[n] for n in range(1, count))
-        identity = sha256(table + b"%d" % self._sum).hexdigest()[:32].encode()
+        parts = (self._sum, zlib.crc32(table), self._at, count)  # a hash would cost 4 MB to load
+        identity = b"".join(b"%08x" % (part & 0xFFFFFFFF) for part in parts)
         trailer = b"trailer\n<< /Size %d /Root %d 0 R /ID [<%s> <%s>] >>\nstartxref\n%d\n%%%%EOF\n"
         return table + trailer % (count, _CATALOG, identity, identity, self._at)

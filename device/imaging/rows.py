@@ -31,7 +31,7 @@ def rebanded(page: RawPage, rows: int) -> Iterator[bytes]:
         whole = length - length % size
         for at in range(0, whole, size):
             yield joined[at : at + size]
-        held, length = [joined[whole:]], length - whole
+        held, length = [joined[whole:]] if whole < length else [], length - whole
     if length:
         yield b"".join(held)
 

@@ -6,6 +6,7 @@ It is found at run time (Debian: libturbojpeg0). Without it Pillow does the same
 from __future__ import annotations
 
 import ctypes
+import mmap
 from functools import cache
 
 from scanner_backends.errors import IoError, NoMem
@@ -44,7 +45,7 @@ class TurboJpeg:
         self._handle = library.tjInitCompress()
         if not self._handle:
             raise NoMem("libturbojpeg cannot be set up.")
-        self._buffer = ctypes.create_string_buffer(0)
+        self._buffer = _untouched(1)
 
     def compress(
         self, samples: bytes, size: tuple[int, int], *, color: bool, quality: int, subsampling: str
@@ -61,7 +62,7 @@ class TurboJpeg:
         if most < 0:
             raise self._failure()
         if len(self._buffer) < most:
-            self._buffer = ctypes.create_string_buffer(most)
+            self._buffer = _untouched(most)
         output = ctypes.c_void_p(ctypes.addressof(self._buffer))
         length = ctypes.c_ulong(len(self._buffer))
         failed = self._library.tjCompress2(
@@ -84,6 +85,11 @@ class TurboJpeg:
     def _failure(self) -> IoError:
         told = self._library.tjGetErrorStr2(self._handle).decode(errors="replace")
         return IoError(f"libturbojpeg failed: {told}.")
+
+
+def _untouched(size: int) -> ctypes.Array[ctypes.c_char]:
+    """A buffer whose pages cost memory only once they are written: few of the most ever are."""
+    return (ctypes.c_char * size).from_buffer(mmap.mmap(-1, size))
 
 
 @cache

@@ -72,7 +72,12 @@ def pack(frame: Frame) -> bytes:
     """The frame as bytes."""
     if len(frame.payload) > MAX_PAYLOAD:
         raise FrameError(f"a payload of {len(frame.payload)} bytes is too long for a frame")
-    return _HEADER.pack(_MARK, len(frame.payload), frame.job, frame.kind) + frame.payload
+    return pack_header(frame.job, frame.kind, len(frame.payload)) + frame.payload
+
+
+def pack_header(job: int, kind: Kind, length: int) -> bytes:
+    """The header of a frame whose payload has `length` bytes."""
+    return _HEADER.pack(_MARK, length, job, kind)
 
 
 def unpack_header(data: bytes) -> Header:

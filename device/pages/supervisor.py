@@ -301,9 +301,12 @@ class PageImage:
         await self.aclose()
 
     async def _begin(self) -> None:
-        """Wait for the first bytes, or for the reason why there are none."""
+        """Wait for the first bytes, or for the reason why there are none.
+
+        They come for certain, even if it was told already that the page is scanned.
+        """
         while not self._pieces and not self.over:
-            await (self._order_next() if self._awaits_page else self._advance())
+            await self._advance()
         if self._stopped:
             raise Cancelled("The scan was cancelled.")
         if self._error is not None and not self._pieces:

@@ -16,10 +16,11 @@ import os
 import queue
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,6 +39,8 @@ from device.pages.frames import (
     Part,
     QuitOrder,
 )
+from device.pages.outlet import Outlet
+from device.pages.reader import BandReader
 from scanner_backends.base import Backend, RawPage, RunningBackend
 from scanner_backends.errors import BackendError, Cancelled, IoError, NoDocs, NoMem
 from scanner_backends.registry import open_backend
@@ -73,8 +76,10 @@ class Worker:
     ) -> None:
         self._source = source
         self._orders = orders
-        self._out = out
+        self._out = Outlet(out.fileno(), spool_dir)
         self._spool_dir = spool_dir
+        self._reader = BandReader()
+        self._page_count = 0
         self._backend: Backend | None = None
         self._run_job = 0
         self._waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
@@ -131,6 +136,8 @@ class Worker:
                     task.following.put(None)
                     if task is self._scanning and self._backend:
                         self._backend.cancel()
+        if job is not None:
+            self._out.discard(job)
 
     def _follow(self, job: int, order: PageOrder | None) -> None:
         """Hand an order on to the document that waits for it; it may have ended meanwhile."""
@@ -152,19 +159,19 @@ class Worker:
         except BrokenPipeError:
             raise  # main is gone; there is nobody to tell
         except NoDocs:
-            self._send(Frame(job, Kind.NONE))
+            self._out.put(Frame(job, Kind.NONE))
         except BackendError as error:
-            self._send(frames.error_frame(job, error))
+            self._out.put(frames.error_frame(job, error))
         except MemoryError:
-            self._send(frames.error_frame(job, NoMem("There is not enough memory for the page.")))
+            self._out.put(frames.error_frame(job, NoMem("Memory is too short for the page.")))
         except Exception as error:  # a backend may raise anything; it is told, and logged in full
             log.exception("%s failed at job %d", self._source, job)
             told = IoError(f"The source failed unexpectedly: {type(error).__name__}.")
-            self._send(frames.error_frame(job, told))
+            self._out.put(frames.error_frame(job, told))
 
     def _describe(self) -> None:
         for frame in frames.described_frames(self._open().describe()):
-            self._send(frame)
+            self._out.put(frame)
 
     def _scan(self, task: Task, order: PageOrder) -> None:
         encode = document_encoder_for(order.spec.format)
@@ -182,12 +189,15 @@ class Worker:
                 width_px, height_px = page.width_px, page.height_px
                 yield page, spec
 
-        for piece in encode(pages(), self._spool_dir):
-            self._check(task)
-            self._send(Frame(order.job, Kind.DATA, piece))
-            sent += len(piece)
+        try:
+            for piece in encode(pages(), self._spool_dir):
+                self._check(task)
+                self._out.put(Frame(order.job, Kind.DATA, piece), self._page_count)
+                sent += len(piece)
+        finally:
+            self._reader.stop()
         told = {"width_px": width_px, "height_px": height_px, "bytes_sent": sent}
-        self._send(frames.json_frame(order.job, Kind.END, told))
+        self._out.put(frames.json_frame(order.job, Kind.END, told))
 
     def _fitted(
         self, task: Task, first: PageOrder, backend: Backend
@@ -210,13 +220,17 @@ class Worker:
                     return
                 trouble = error
             else:
+                self._page_count += 1
+                page = replace(page, bands=self._reader.read(page.bands))
                 yield fit(page, order.request, order.spec, self._spool_dir), order.spec
+                self._reader.stop()
             if first.part is Part.WHOLE:
                 return
-            if trouble is None:
-                self._send(Frame(first.job, Kind.NEXT))
-            else:
-                self._send(frames.error_frame(first.job, trouble, Kind.NEXT))
+            done = Frame(first.job, Kind.NEXT)
+            if trouble is not None:
+                done = frames.error_frame(first.job, trouble, Kind.NEXT)
+            # The next page may be scanned while this one waits for a slow client, but no third.
+            self._out.put_before(self._page_count, done)
             order = task.following.get()
         self._check(task)
 
@@ -234,10 +248,6 @@ class Worker:
     def _check(task: Task) -> None:
         if task.cancelled.is_set():
             raise Cancelled("The scan was cancelled.")
-
-    def _send(self, frame: Frame) -> None:
-        self._out.write(frames.pack(frame))
-        self._out.flush()
 
 
 def guarded_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -271,6 +281,8 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="worker: %(name)s: %(message)s")
     orders, out = guarded_pipes()
     spool_dir = Path(arguments[1]) if len(arguments) > 1 else None
+    if spool_dir is not None:
+        tempfile.tempdir = str(spool_dir)  # also of what a backend keeps for a while
     with suppress(BrokenPipeError):  # main is gone
         Worker(arguments[0], orders, out, spool_dir).run()
     return 0

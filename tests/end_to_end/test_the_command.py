@@ -102,6 +102,10 @@ class TestRefusals:
         empty.mkdir()
         assert "empty" in self.refused(tmp_path, "--source", f"images:{empty}")
 
+    def test_a_spool_folder_that_cannot_be(self, tmp_path):
+        (tmp_path / "file").touch()
+        assert "cannot hold pages" in self.refused(tmp_path, "--spool-dir", tmp_path / "file")
+
     def test_a_file_that_is_no_picture(self, tmp_path):
         words = tmp_path / "words.png"
         words.write_text("no picture at all")

@@ -45,8 +45,10 @@ async def line() -> AsyncIterator[Callable[..., PageLine]]:
     """Makes page lines, and closes them at the end: `line("chart")`."""
     async with AsyncExitStack() as stack:
 
-        async def make(source: str, **patience: float) -> PageLine:
-            made = PageLine(source, clock=SystemClock(), patience=Patience(**patience))
+        async def make(source: str, spool_dir: Path | None = None, **patience: float) -> PageLine:
+            made = PageLine(
+                source, clock=SystemClock(), spool_dir=spool_dir, patience=Patience(**patience)
+            )
             return await stack.enter_async_context(made)
 
         yield make

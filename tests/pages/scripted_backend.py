@@ -37,6 +37,8 @@ class ScriptedBackend:
     def scan(self, request, page):
         self.cancelled.clear()
         self.scans += 1
+        if self.script == "deaf":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if self.script == "two sheets" and self.scans % 3 == 0:
             raise NoDocs("The feeder is empty.")
         if self.script == "jam between" and self.scans == 2:
@@ -45,8 +47,15 @@ class ScriptedBackend:
             raise NoDocs("The feeder is empty.")
         if self.script == "jam at once":
             raise Jammed("A sheet is stuck.")
+        if self.script == "tall":
+            return RawPage(4000, 3000, Mode.GRAY, 8, self.tall())
         later = self.script == "jam in the second" and self.scans == 2
         return RawPage(100, 256, Mode.GRAY, 8, self.jammed() if later else self.bands())
+
+    def tall(self):
+        for _ in range(300):
+            yield os.urandom(40_000)
+        open(os.path.join(sys.argv[2], "scanned"), "w").close()
 
     def jammed(self):
         yield bytes(6400)
@@ -62,7 +71,7 @@ class ScriptedBackend:
             "print": self.prints,
             "die": self.die,
             "garbage": self.garbage,
-            "deaf": self.hang,
+            "deaf": threading.Event().wait,
             "wait later": self.wait,
             "memory": self.memory,
         }.get(self.script)

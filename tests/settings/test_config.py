@@ -96,6 +96,12 @@ def test_systemd_names_the_state_folder() -> None:
     assert config.default_state_dir({"XDG_STATE_HOME": "/s"}) == Path("/s/wsd-scanner")
 
 
+def test_pages_wait_in_the_state_folder_unless_another_is_named() -> None:
+    loaded = config.load({"state_dir": "/s"}, {}, None)
+    assert (loaded.state_dir, loaded.spool_dir) == (Path("/s"), Path("/s"))
+    assert config.load({}, {"WSD_SCANNER_SPOOL_DIR": "/d"}, None).spool_dir == Path("/d")
+
+
 @pytest.mark.parametrize("prefix", ["", "urn:uuid:", "uuid:", "URN:UUID:"])
 def test_an_identity_may_be_spelt_as_uuid_or_urn(prefix: str) -> None:
     plain = "5a3d0d9e-1c1a-4f6e-8a2b-0c1d2e3f4a5b"
