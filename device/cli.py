@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 
-from device.commands import delivery, device, panel, sources
+from device.commands import delivery, device, panel, processes, sources
 from device.commands.parser import Commands, Parser
 from device.errors import ConfigError
 
@@ -77,5 +77,6 @@ COMMANDS: dict[str, Callable[[str, Commands], None]] = {
     "panel": panel.add_panel,
     "profiles": device.add_profiles,
     "sources": sources.add_sources,
+    "processes": processes.add_processes,
     "check": device.add_check,
 }

@@ -10,44 +10,24 @@ import os
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from device import workflow_settings
 from device.errors import ConfigError
-from device.settings import Table, read_toml, suggestion
+from device.settings import ENVIRONMENT, Setting, Table, read_toml, suggestion
+from device.workflow_settings import WorkflowConfig
 
 DEFAULT_PORT = 5357
 SECOND_PORT = 8357
 """Taken when another program has the first one and no port was asked for."""
 PANEL_PORT = 8358
-ENVIRONMENT = "WSD_SCANNER_"
 PANEL_URL_VARIABLE = f"{ENVIRONMENT}PANEL_URL"
 """Where the command `panel` finds the front panel; `run` has no use for it."""
 MAX_NAME = 256
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting as users meet it: flag `--name`, environment, key in the file.
-
-    `kind` is text, integer, number, boolean or texts.
-    """
-
-    name: str
-    kind: str
-    help: str
-    metavar: str = ""
-
-    @property
-    def flag(self) -> str:
-        return f"--{self.name.replace('_', '-')}"
-
-    @property
-    def variable(self) -> str:
-        return f"{ENVIRONMENT}{self.name.upper()}"
 
 
 SETTINGS = (
@@ -123,6 +103,7 @@ SETTINGS = (
         "what the front panel asks for; without it, it listens on 127.0.0.1 only",
         "TOKEN",
     ),
+    *workflow_settings.SETTINGS,
     Setting("log_format", "text", "how the log is written (default: text)", "text|json"),
 )
 
@@ -155,6 +136,7 @@ class Config:
     panel: bool = True
     panel_port: int | None = None
     panel_token: str = ""
+    workflow: WorkflowConfig = field(default_factory=WorkflowConfig)
     log_format: str = "text"
 
 
@@ -206,6 +188,7 @@ def _built(tables: list[Table], environment: Mapping[str, str]) -> Config:
         panel=merged.boolean("panel", True),
         panel_port=merged.port("panel_port"),
         panel_token=merged.text("panel_token", ""),
+        workflow=workflow_settings.read(merged),
         log_format=merged.choice("log_format", ("text", "json"), "text"),
     )
 
@@ -327,6 +310,9 @@ class _Merged:
 
     def texts(self, key: str) -> tuple[str, ...]:
         return self._table(key).texts(key, ())
+
+    def tables(self, key: str) -> tuple[Table, ...]:
+        return self._table(key).tables(key)
 
     def choice(self, key: str, known: tuple[str, ...], default: str) -> str:
         return self._table(key).choice(key, known, default)

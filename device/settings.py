@@ -5,10 +5,34 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from device.errors import ConfigError
+
+ENVIRONMENT = "WSD_SCANNER_"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as users meet it: flag `--name`, environment, key in the file.
+
+    `kind` is text, integer, number, boolean or texts.
+    """
+
+    name: str
+    kind: str
+    help: str
+    metavar: str = ""
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def variable(self) -> str:
+        return f"{ENVIRONMENT}{self.name.upper()}"
 
 
 def suggestion(wrong: str, right: Iterable[str]) -> str:
@@ -31,6 +55,11 @@ class Table:
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file that this table stands in."""
+        return Path(self._origin).parent
 
     def spelt(self, key: str) -> str:
         """`key` as it is written where this table comes from."""
@@ -88,6 +117,16 @@ class Table:
         """`true` or `false`."""
         value = self._get(key, bool, "true or false")
         return bool(self._need(key, default if value is None else value, "true or false"))
+
+    def scalar(self, key: str) -> str | int | bool:
+        """A text, a whole number or a truth value, whichever stands there."""
+        self._asked.add(key)
+        value = self._need(key, self._values.get(key), "a text, a whole number, true or false")
+        if not isinstance(value, str | int):
+            raise self.wrong(
+                key, f"is {value!r}, and must be a text, a whole number, true or false"
+            )
+        return value
 
     def texts(
         self,

@@ -1,6 +1,7 @@
 """What every test shares: fixtures, and the rule that nothing is skipped in CI."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from support import airscan as sane
-from support import device, no_skips
+from support import device, no_skips, slapd
 from support import lab as namespaces
 
 MakeLab = Callable[..., namespaces.Lab]
@@ -22,6 +23,19 @@ MakeAirscan = Callable[..., sane.Airscan]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(no_skips)
+
+
+@pytest.fixture(scope="session")
+def bonsai(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """This process and its children find Debian's bonsai, and there is a slapd to ask."""
+    reason = slapd.why_no_slapd()
+    if reason is not None:
+        pytest.skip(reason)
+    with pytest.MonkeyPatch.context() as patch:
+        site = slapd.make_site(tmp_path_factory.mktemp("bonsai"))
+        patch.syspath_prepend(site)
+        patch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
+        yield
 
 
 @pytest.fixture

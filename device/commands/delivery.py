@@ -252,7 +252,8 @@ def _send(parsed: argparse.Namespace) -> int:
     if parsed.discard:
         return _discard(settings.state_dir)
     from device import delivery
-    from device.dsp.sending import NOBODY, SendOptions
+    from device.dsp.sending import SendOptions
+    from device.model.operator import NOBODY
 
     options = SendOptions(
         server=parsed.server or "",

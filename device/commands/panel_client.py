@@ -14,8 +14,9 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from device.clock import Clock
-from device.config import ENVIRONMENT, PANEL_PORT, PANEL_URL_VARIABLE
+from device.config import PANEL_PORT, PANEL_URL_VARIABLE
 from device.errors import ConfigError
+from device.settings import ENVIRONMENT
 
 BASE = "/api/v1"
 TOKEN_VARIABLE = f"{ENVIRONMENT}PANEL_TOKEN"

@@ -17,9 +17,7 @@ from device.directory.words import (
     Credentials,
     DirectorySettings,
     FoundDocument,
-    FoundProcess,
     Thumbprint,
-    User,
 )
 from device.errors import (
     ConfigError,
@@ -28,6 +26,7 @@ from device.errors import (
     NoSuchProcess,
     OperatorError,
 )
+from device.model.operator import ListedProcess, User
 
 Json = dict[str, Any]
 
@@ -72,10 +71,10 @@ class Logon:
         order = {"settings": asdict(settings), "credentials": asdict(credentials)}
         return User(**await self._ask(order))
 
-    async def processes(self) -> list[FoundProcess]:
+    async def processes(self) -> list[ListedProcess]:
         """The scan processes that this user may use, sorted by name."""
         answer = await self._ask({"do": "processes"})
-        found = [FoundProcess(**one) for one in answer["found"]]
+        found = [ListedProcess(**one) for one in answer["found"]]
         return sorted(found, key=lambda one: (one.name.casefold(), one.identifier))
 
     async def document(self, identifier: str) -> FoundDocument:

@@ -26,12 +26,11 @@ from device.directory.words import (
     Credentials,
     DirectorySettings,
     FoundDocument,
-    FoundProcess,
     Login,
     Thumbprint,
-    User,
 )
 from device.errors import DirectoryUnavailable, LogonRefused, NoSuchProcess
+from device.model.operator import ListedProcess, User
 
 T = TypeVar("T")
 Entry = Any
@@ -73,7 +72,7 @@ class Logon:
 
     # ---- what may be asked
 
-    def processes(self) -> Iterator[FoundProcess]:
+    def processes(self) -> Iterator[ListedProcess]:
         """The scan processes that the directory lets this user see, in no order."""
         wanted = ["displayName", IDENTIFIER]
         for entry in self._search(
@@ -82,9 +81,9 @@ class Logon:
             name = _first(entry, "displayName") or str(entry.dn)
             octets = _octets(entry, IDENTIFIER)
             try:
-                yield FoundProcess(guid_text(octets), name)
+                yield ListedProcess(guid_text(octets), name)
             except ValueError:
-                yield FoundProcess("", name, f"it has no {IDENTIFIER} that could be read")
+                yield ListedProcess("", name, f"it has no {IDENTIFIER} that could be read")
 
     def document(self, identifier: str) -> FoundDocument:
         """The document of one scan process. Raises NoSuchProcess when this user sees none."""

@@ -26,7 +26,7 @@ OWN_STORE = r"\\.\store"
 `.` is Windows' name for this very machine. A server that has no such store reports an error;
 a host's name here might be taken for a share of somebody else.
 """
-_MAX_UNC, _MAX_URL, MAX_ADDRESS = 255, 2048, 255
+_MAX_UNC, _MAX_URL, _MAX_ADDRESS = 255, 2048, 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _read_email(root: Element) -> EmailConfig:
         raise InvalidArgs("SendToAddresses", "CanAddAddresses is not a boolean", can_add[:80])
     return EmailConfig(
         send_to_scan_user=_flag(root, EML, "SendToScanUser"),
-        addresses=_texts(root, EML, "SendToAddresses", "EmailAddress", limit=MAX_ADDRESS),
+        addresses=_texts(root, EML, "SendToAddresses", "EmailAddress", limit=_MAX_ADDRESS),
         can_add_addresses=bool(can_add is not None and xml.boolean_text(can_add)),
     )
 
@@ -144,6 +144,44 @@ def _texts(
         if not value.lower().startswith(starts):
             raise InvalidArgs(entry_name, f"must begin with {' or '.join(starts)}", value[:80])
     return values
+
+
+def with_emails(instructions: str, addresses: Iterable[str]) -> str:
+    """The instructions of an e-mail filter with more addresses; all else stays as it is."""
+    (root,) = roots(instructions)
+    holder = xml.need(root, EML, "SendToAddresses")
+    at = len(holder) - next(n for n, one in enumerate(reversed(holder)) if _is_address(one))
+    for number, address in enumerate(addresses):
+        one = etree.Element(f"{{{EML}}}EmailAddress", nsmap=root.nsmap)
+        one.text = address
+        holder.insert(at + number, one)
+    return portable(root)
+
+
+def _is_address(element: Element) -> bool:
+    return element.tag == f"{{{EML}}}EmailAddress"
+
+
+def with_shares(instructions: str, share_uncs: Sequence[str]) -> str:
+    """The instructions of a file-share filter with other shares; all else stays as it is.
+
+    Raises:
+        InvalidArgs: there is none.
+    """
+    if not share_uncs:
+        raise InvalidArgs("FileShares", "needs at least one ShareUNC")
+    (root,) = roots(instructions)
+    holder = xml.find(root, FSH, "FileShares")
+    if holder is None:
+        holder = etree.SubElement(root, f"{{{FSH}}}FileShares")
+        root.insert(0, holder)
+    for one in xml.children(holder, FSH, "ShareUNC"):
+        holder.remove(one)
+    for number, unc in enumerate(share_uncs):
+        one = etree.Element(f"{{{FSH}}}ShareUNC", nsmap=root.nsmap)
+        one.text = unc
+        holder.insert(number, one)
+    return portable(root)
 
 
 def write_file_share(share_uncs: Iterable[str]) -> str:

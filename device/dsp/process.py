@@ -83,12 +83,17 @@ def load(path: Path) -> ScanProcess:
         raise ConfigError(
             f"{path}: the scan process cannot be read: {os.strerror(error.errno or 0)}."
         ) from None
-    guid = _GUID.search(path.stem)
     try:
         process = parse(data)
     except (InvalidArgs, MalformedMessage) as error:
         raise ConfigError(f"{path}: {error}") from None
-    return replace(process, psp_identifier=guid.group().upper()) if guid else process
+    return replace(process, psp_identifier=guid_in(path.stem) or NO_PROCESS)
+
+
+def guid_in(name: str) -> str:
+    """The GUID that stands in `name`, in upper case; empty when there is none."""
+    found = _GUID.search(name)
+    return found.group().upper() if found else ""
 
 
 def parse(document: bytes | str) -> ScanProcess:

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 from device.dsp import filters
 from device.errors import InvalidArgs
 from device.soap import xml
+from device.soap.write import clean
 
+MAX_TEXT = 255
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\<>:"|?*]')
@@ -40,6 +42,7 @@ def check_root_name(name: str) -> None:
     Raises:
         InvalidArgs: it cannot.
     """
+    _check_text("DocumentRootName", name)
     if found := _UNSAFE.search(name):
         why = f"must not hold {found.group()!r}, for files are named after it"
     elif _RESERVED.fullmatch(name):
@@ -57,6 +60,7 @@ def check_unc(unc: str) -> None:
     Raises:
         InvalidArgs: it is not.
     """
+    _check_text("ShareUNC", unc)
     if not _UNC.fullmatch(unc) or ".." in unc.split("\\"):
         raise InvalidArgs("ShareUNC", r"must be a share such as \\HOST\SHARE", unc[:80])
 
@@ -67,8 +71,15 @@ def check_email(address: str) -> None:
     Raises:
         InvalidArgs: it is not.
     """
-    if not _ADDRESS.fullmatch(address) or len(address) > filters.MAX_ADDRESS:
+    _check_text("EmailAddress", address)
+    if not _ADDRESS.fullmatch(address):
         raise InvalidArgs("EmailAddress", "must be an address such as joe@example.org", address)
+
+
+def _check_text(element: str, value: str) -> None:
+    if not 1 <= len(value) <= MAX_TEXT or clean(value) != value:
+        why = f"must have 1 to {MAX_TEXT} characters, all of which XML can hold"
+        raise InvalidArgs(element, why, value[:80])
 
 
 def check_filter(dialect: str, instructions: str) -> None:

@@ -27,9 +27,7 @@ from device.dsp.post_scan_job import PAUSES_S, POLL_S, Delivery, S
 from device.dsp.runner import Runner, ScannedPage
 from device.dsp.spool import JobSpool, Journal
 from device.errors import ConfigError, DeliveryError
-
-NOBODY = "S-1-0-0"
-"""The well-known SID of nobody: what a device says that has no directory to ask."""
+from device.model.operator import NOBODY
 
 
 @dataclass(frozen=True, slots=True)

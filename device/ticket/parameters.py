@@ -153,6 +153,15 @@ def with_value(parameters: DocumentParameters, path: str, value: Value) -> Docum
     return changed
 
 
+def lock(parameters: DocumentParameters, path: str) -> DocumentParameters:
+    """The parameters with MustHonor on the value at `path`, which must be there."""
+    field, _ = PARAMETERS[path]
+    wish = _get(parameters, field)
+    assert wish is not None
+    locked: DocumentParameters = _put(parameters, field.split("."), replace(wish, must_honor=True))
+    return locked
+
+
 def _without(parameters: DocumentParameters, beginning: str) -> DocumentParameters:
     fields = [field for path, (field, _) in PARAMETERS.items() if path.startswith(beginning)]
     return replace(parameters, **dict.fromkeys(fields))  # type: ignore[arg-type]

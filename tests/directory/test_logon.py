@@ -19,10 +19,13 @@ from support import slapd
 from support.slapd import Issue, Slapd, computer_entry, process_entry
 
 from device.directory.client import Logon, check_installed, log_on
-from device.directory.words import Credentials, DirectorySettings, FoundProcess, Thumbprint, User
+from device.directory.words import Credentials, DirectorySettings, Thumbprint
 from device.errors import ConfigError, DirectoryUnavailable, LogonRefused, NoSuchProcess
+from device.model.operator import ListedProcess, User
 
 from .conftest import ANN, JOE, settings_for
+
+pytestmark = pytest.mark.usefixtures("bonsai")
 
 INVOICES = "C4F199C7-6876-4549-A86E-A85035952448"
 PAYROLL = "0A0B0C0D-2A28-295C-0001-FFFEFDFCFBFA"
@@ -84,10 +87,10 @@ async def test_an_odd_name_finds_its_user_and_no_other(server: Slapd):
 async def test_each_user_sees_what_the_directory_shows_to_this_user(server: Slapd):
     async with Opened(settings_for(server), JOE) as joe, Opened(settings_for(server), ANN) as ann:
         assert await joe.processes() == [
-            FoundProcess("11111111-2222-3333-4444-55555555ABCD", "Braces"),
-            FoundProcess("", "Broken", "it has no msImaging-PSPIdentifier that could be read"),
+            ListedProcess("11111111-2222-3333-4444-55555555ABCD", "Braces"),
+            ListedProcess("", "Broken", "it has no msImaging-PSPIdentifier that could be read"),
             *[one for one in await joe.processes() if one.name == "Empty"],
-            FoundProcess(INVOICES, "Rechnungen ä"),
+            ListedProcess(INVOICES, "Rechnungen ä"),
         ]
         assert {one.name for one in await ann.processes()} - {"Payroll"} == {
             one.name for one in await joe.processes()

@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import os
 import shutil
 import socket
 import subprocess
@@ -146,12 +145,10 @@ def running(folder: Path, entries: str = "", issue: Issue = issue_for_address) -
         server.stop()
 
 
-def with_bonsai(folder: Path) -> str:
-    """A PYTHONPATH by which the children of our own Python find Debian's bonsai, and no more."""
-    folder.mkdir()
+def make_site(folder: Path) -> Path:
+    """A folder for sys.path in which our own Python finds Debian's bonsai, and no more."""
     (folder / "bonsai").symlink_to(BONSAI)
-    known = os.environ.get("PYTHONPATH", "")
-    return f"{folder}{os.pathsep}{known}" if known else str(folder)
+    return folder
 
 
 def _free_port() -> int:
