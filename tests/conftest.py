@@ -1,6 +1,7 @@
 """What every test shares: fixtures, and the rule that nothing is skipped in CI."""
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,15 @@ MakeAirscan = Callable[..., sane.Airscan]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(no_skips)
+
+
+@pytest.fixture(autouse=True)
+def _no_log_of_a_command() -> Iterator[None]:
+    """A command that ran inside a test has set the log up, for a stderr that is no more."""
+    yield
+    root = logging.getLogger()
+    for handler in [one for one in root.handlers if type(one) is logging.StreamHandler]:
+        root.removeHandler(handler)
 
 
 @pytest.fixture(scope="session")
