@@ -13,7 +13,7 @@ from device.dsp.words import FilterState, FilterStateReason
 from device.dsp.words import PostScanJobState as S
 from device.errors import TemporaryError
 from scan_server import records
-from scan_server.file_share import FileShare, Halted, Outcome
+from scan_server.filters.file_share import FileShare, Halted, Outcome
 from scan_server.jobs import RETRY_S, Jobs
 from scan_server.post_scan_jobs import Given, I, PostScanJob, running_filter
 from scan_server.shares import Shares

@@ -15,8 +15,8 @@ import pytest
 from device.dsp import filters
 from device.dsp.process import Filter, PostScanInstructions
 from device.dsp.words import FilterState, FilterStateReason
-from scan_server import file_share
-from scan_server.file_share import FileShare, Halted
+from scan_server.filters import file_share
+from scan_server.filters.file_share import FileShare, Halted
 from scan_server.post_scan_jobs import Document, PostScanJob, create
 from scan_server.records import Records
 from scan_server.shares import Shares
