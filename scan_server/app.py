@@ -29,6 +29,8 @@ from device.soap.namespaces import DSP
 from scan_server import certificates, identity
 from scan_server.configuration import ConfigurationService
 from scan_server.configuration_messages import Repository, RepositoryState
+from scan_server.filters import settings as filter_settings
+from scan_server.filters.settings import Filters
 from scan_server.identity import Administrators, Users
 from scan_server.jobs import Jobs
 from scan_server.listening import Listeners, encryption, listen, shown_host
@@ -36,7 +38,7 @@ from scan_server.metadata import PATH, Description, MetadataService
 from scan_server.notifications import Notifications
 from scan_server.options import ServerOptions, check_encryption
 from scan_server.post_scan_jobs import WORKING, PostScanJob
-from scan_server.processing import DIALECTS, WORKERS, Processing
+from scan_server.processing import Processing
 from scan_server.records import Records
 from scan_server.service import ProcessingService
 from scan_server.shares import Shares
@@ -64,11 +66,12 @@ async def serve(
     shares = Shares(options.store, options.shares, certificates.own_names(options.host))
     for folder in shares.folders:
         _check_folder(folder)
+    filters = filter_settings.load(options.filters, shares)
     with ExitStack() as stack:
         stack.enter_context(_alone(options.state_dir))
         listeners = listen(options)
         stack.callback(listeners.close)
-        server = _Server(options, clock, shares, listeners, stack)
+        server = _Server(options, clock, filters, listeners, stack)
         await server.start()
         try:
             async with asyncio.TaskGroup() as group:
@@ -87,11 +90,12 @@ class _Server:
         self,
         options: ServerOptions,
         clock: Clock,
-        shares: Shares,
+        filters: Filters,
         listeners: Listeners,
         stack: ExitStack,
     ) -> None:
         self._options = options
+        self._dialects = tuple(sorted(filters))
         self._tasks: list[asyncio.Task[None]] = []
         context, names = encryption(options, clock)
         scheme = "https" if context else "http"
@@ -127,10 +131,10 @@ class _Server:
             history=options.history_jobs,
             heard=self._heard,
         )
-        self._processing = Processing(self._jobs, shares, storage, database)
+        self._processing = Processing(self._jobs, filters, users, storage, database)
         dispatcher = Dispatcher()
         dispatcher.add(*metadata.routes(), *directed.routes(lambda: (responder,)))
-        dispatcher.add(*ProcessingService(self._jobs, storage, clock).routes())
+        dispatcher.add(*ProcessingService(self._jobs, storage, clock, self._dialects).routes())
         dispatcher.add(*ConfigurationService(self._jobs, administrators, self._repository).routes())
         dispatcher.add(*self._notifications.routes())
         self._endpoint = SoapEndpoint(
@@ -158,8 +162,7 @@ class _Server:
 
     def work(self, group: asyncio.TaskGroup) -> None:
         """Begin with everything that goes on by itself."""
-        work = [self._processing.work() for _ in range(WORKERS)]
-        for task in (*work, self._jobs.watch_idle(), self._notifications.run()):
+        for task in (self._processing.work(), self._jobs.watch_idle(), self._notifications.run()):
             self._tasks.append(group.create_task(task))
 
     def _heard(self, before: PostScanJob | None, after: PostScanJob) -> None:
@@ -171,20 +174,19 @@ class _Server:
         """The scan server as a whole."""
         busy = any(job.state in WORKING for job in self._jobs.active())
         state = RepositoryState.PROCESSING if busy else RepositoryState.IDLE
-        return Repository(state, tuple(sorted(DIALECTS)))
+        return Repository(state, self._dialects)
 
     async def stop(self) -> None:
         """Take nothing new, let filters stop where they are, and end the subscriptions."""
         self._endpoint.closing = True
         self._udp.stop()
-        self._processing.close()
-        await self._notifications.close()
+        await asyncio.gather(self._processing.close(), self._notifications.close())
         for task in self._tasks:
             task.cancel()
 
     async def close(self) -> None:
         """Cut off the requests that are under way."""
-        self._processing.close()
+        await self._processing.close()
         await self._http.stop()
 
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from threading import Event
 
 from device.clock import Clock
 from device.errors import TemporaryError
+from scan_server.filters.stop import Stop
 from scan_server.post_scan_jobs import Document, Effect, Given, I, PostScanJob, step
 from scan_server.records import Records
 from scan_server.storage import Storage
@@ -55,7 +55,7 @@ class Jobs:
         self._jobs = {job.token: replace(job, idle_s=idle_s) for job in records.jobs()}
         self.idle_s = idle_s
         self.queue: asyncio.Queue[str] = asyncio.Queue()
-        self.stopping: dict[str, Event] = {}
+        self.stopping: dict[str, Stop] = {}
         """Set to make the filter of a job stop."""
 
     def restart(self) -> None:
@@ -116,7 +116,7 @@ class Jobs:
                 case Effect.QUEUE:
                     self.queue.put_nowait(token)
                 case Effect.STOP_FILTER:
-                    self.stopping.setdefault(token, Event()).set()
+                    self.stopping.setdefault(token, Stop()).set()
                 case Effect.DISCARD:
                     log.info("job %s ended: %s, %s", token, job.state, job.reason)
                     self._storage.discard(token)

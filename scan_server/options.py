@@ -24,7 +24,8 @@ class ServerOptions:
     Without `cert`, one of `generate_cert` and `http` is needed. With `ca`, clients must show a
     certificate of that authority. `host` None listens on all addresses; `port` 0 takes a free one,
     for TCP and UDP alike. `udp` tells whether a Probe over UDP is answered. `users` is the file of
-    those whose certificates are known; `administration` is for those who show none.
+    those whose certificates are known; `administration` is for those who show none. `filters` is
+    the file with the settings of filters.
     """
 
     store: Path
@@ -46,6 +47,7 @@ class ServerOptions:
     events: Rules = field(default_factory=Rules)
     users: Path | None = None
     administration: Administration = Administration.LOOPBACK
+    filters: Path | None = None
 
 
 def check_encryption(options: ServerOptions) -> None:

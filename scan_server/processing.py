@@ -1,70 +1,105 @@
-"""The queue: takes jobs in the order of their End and runs their filters, in threads."""
+"""The queue: takes jobs in the order of their End and runs their filters, in threads.
+
+The filters of one job run in document order, one after another; several jobs are at work at once.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from threading import Event
+from threading import Thread
 
 from device.dsp import filters
 from device.dsp.words import FilterState, FilterStateReason
 from device.dsp.words import PostScanJobState as S
-from device.errors import TemporaryError
+from device.errors import InvalidArgs, TemporaryError
 from scan_server import records
-from scan_server.filters.file_share import FileShare, Halted, Outcome
+from scan_server.filters.base import INVALID_INSTRUCTIONS, Halted, Outcome, Run, Work
+from scan_server.filters.settings import Filters
+from scan_server.filters.stop import Stop
+from scan_server.identity import User, Users
 from scan_server.jobs import RETRY_S, Jobs
 from scan_server.post_scan_jobs import Given, I, PostScanJob, running_filter
-from scan_server.shares import Shares
 from scan_server.storage import Storage
 
 log = logging.getLogger(__name__)
 
-DIALECTS = frozenset({filters.FILE_SHARE})
-"""The filters that this server has."""
-WORKERS = 2
+WORKERS = 4
+"""Jobs at work at once; one that waits for its next try is not at work."""
+STOP_S = 2.0
+"""How long a filter that was told to stop may take; one that hangs ends with the process."""
+
+Wait = Callable[[asyncio.Event, float], Awaitable[None]]
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Until the event or the end of the time, whichever comes first."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 class Processing:
-    """Runs the filters of the jobs in `jobs.queue`."""
+    """Runs the filters of the jobs in `jobs.queue`. `wait` waits between two tries."""
 
-    def __init__(self, jobs: Jobs, shares: Shares, storage: Storage, database: Path) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        known: Filters,
+        users: Users,
+        storage: Storage,
+        database: Path,
+        wait: Wait = wait_for,
+    ) -> None:
         self._jobs = jobs
-        self._shares = shares
+        self._filters = known
+        self._users = users
         self._storage = storage
         self._database = database
-        self._closing = Event()
-        self._umask = os.umask(0o077)
-        os.umask(self._umask)
+        self._wait = wait
+        self._slots = asyncio.Semaphore(WORKERS)
+        self._closing = False
+        self._at_work: dict[asyncio.Future[Outcome | None], Stop] = {}
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let running filters stop where they are; they go on at the next start."""
-        self._closing.set()
+        self._closing = True
+        for stop in self._at_work.values():
+            stop.set()
+        if self._at_work:
+            await asyncio.wait(list(self._at_work), timeout=STOP_S)
 
     async def work(self) -> None:
-        """Take one job after the other. Several may work at once."""
-        while True:
-            token = await self._jobs.queue.get()
-            job = self._jobs.get(token)
-            if job is None:
-                continue
-            try:
+        """Take one job after the other, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._slots.acquire()
+                token = await self._jobs.queue.get()
+                group.create_task(self._serve(token))
+
+    async def _serve(self, token: str) -> None:
+        try:
+            if job := self._jobs.get(token):
                 await self._process(job)
-            except TemporaryError:
-                await asyncio.sleep(RETRY_S)
-                self._jobs.queue.put_nowait(token)
+        except TemporaryError:
+            await asyncio.sleep(RETRY_S)
+            self._jobs.queue.put_nowait(token)
+        finally:
+            self._slots.release()
 
     async def _process(self, job: PostScanJob) -> None:
         if job.state is S.PENDING:
             job = self._jobs.apply(job.token, Given(I.TURN))
         if job.state is S.STARTED:
             job = self._jobs.apply(job.token, Given(I.BEGIN))
-        stopping = self._jobs.stopping.setdefault(job.token, Event())
+        stop = self._jobs.stopping.setdefault(job.token, Stop())
         while job.state in (S.PROCESSING, S.TERMINATING):
             position = running_filter(job)
             assert position is not None
-            outcome = await asyncio.to_thread(self._run, job, position, stopping)
+            outcome = await self._filter(job, position, stop)
             if outcome is None:
                 return  # the server is stopping
             job = self._jobs.apply(
@@ -72,20 +107,79 @@ class Processing:
                 Given(I.FILTER, filter_state=outcome.state, filter_reasons=outcome.reasons),
             )
 
-    def _run(self, job: PostScanJob, position: int, stopping: Event) -> Outcome | None:
-        """Run one filter, in a thread of its own; None when the server stops meanwhile."""
-        if job.instructions.filters[position].dialect not in DIALECTS:
-            return Outcome(FilterState.COMPLETED_WITH_ERRORS, (FilterStateReason.INVALID_ARGS,))
+    async def _filter(self, job: PostScanJob, position: int, stop: Stop) -> Outcome | None:
+        """Run one filter, as often as it takes and may; None when the server stops meanwhile."""
+        entry = job.instructions.filters[position]
+        found = self._filters.get(entry.dialect)
+        if found is None:
+            log.warning("job %s: no filter has the dialect %s", job.token, entry.dialect)
+            return INVALID_INSTRUCTIONS
+        try:
+            run = Run(found, filters.read(entry.dialect, entry.instructions))
+        except InvalidArgs:
+            return INVALID_INSTRUCTIONS
+        tries = found.retry.tries
+        for attempt in range(1, tries + 1):
+            outcome = await self._in_thread(run, job, position, stop, last=attempt == tries)
+            if outcome is None or not outcome.again or attempt == tries:
+                return outcome
+            pause_s = found.retry.pause_after(attempt)
+            log.warning(
+                "job %s: filter %d did not get through; try %d of %d follows in %g s",
+                job.token, position + 1, attempt + 1, tries, pause_s,
+            )  # fmt: skip
+            await self._pause(pause_s, stop)
+        raise AssertionError("a filter has at least one try")
 
-        def halted() -> bool:
-            return stopping.is_set() or self._closing.is_set()
+    async def _pause(self, seconds: float, stop: Stop) -> None:
+        """Wait for the next try, or the end; meanwhile another job may work."""
+        loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
+        def stop_waiting() -> None:
+            loop.call_soon_threadsafe(stopped.set)
+
+        self._slots.release()
+        try:
+            with stop.calling(stop_waiting):
+                await self._wait(stopped, seconds)
+        finally:
+            await self._slots.acquire()
+
+    async def _in_thread(
+        self, run: Run, job: PostScanJob, position: int, stop: Stop, *, last: bool
+    ) -> Outcome | None:
+        """Run a filter once, in a thread of its own that does not hold up the process's end.
+
+        None when the server stops meanwhile.
+        """
+        if self._closing:
+            return None
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Outcome | None] = loop.create_future()
+
+        def report(outcome: Outcome | None) -> None:
+            if not future.done():
+                future.set_result(outcome)
+
+        def work() -> None:
+            outcome = self._run(run, job, position, stop, last)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the server has ended
+                loop.call_soon_threadsafe(report, outcome)
+
+        self._at_work[future] = stop
+        future.add_done_callback(self._at_work.pop)
+        Thread(target=work, name=f"filter-{job.token[:8]}-{position}", daemon=True).start()
+        return await asyncio.shield(future)
+
+    def _run(
+        self, run: Run, job: PostScanJob, position: int, stop: Stop, last: bool
+    ) -> Outcome | None:
+        user = self._users.of_sid(job.user) or User(job.user, job.user)
         try:
             with records.opened(self._database) as own:
-                share = FileShare(self._shares, self._storage, own, self._umask)
-                return share.run(job, position, halted)
+                return run.once(Work(job, position, user, own, self._storage, stop, last))
         except Halted:
-            return Outcome(FilterState.CANCELED) if stopping.is_set() else None
+            return None if self._closing else Outcome(FilterState.CANCELED)
         except Exception:
             log.exception("filter %d of job %s failed", position + 1, job.token)
             return Outcome(FilterState.COMPLETED_WITH_ERRORS, (FilterStateReason.UNKNOWN_ERROR,))

@@ -118,31 +118,36 @@ class Records:
                     db.execute(f"DELETE FROM {table} WHERE token = ?", (token,))
 
     def planned(self, token: str, target: str) -> dict[int, Placed]:
-        """The names that the documents of a job have, or shall have, at a target."""
+        """What the documents of a job are called, or shall be, at a target."""
         rows = self._db.execute(
             "SELECT document_id, path, done FROM placed WHERE token = ? AND target = ?",
             (token, target),
         )
-        return {row[0]: Placed(Path(row[1]), bool(row[2])) for row in rows}
+        return {row[0]: Placed(row[1], bool(row[2])) for row in rows}
 
     def plan(
-        self, token: str, target: str, documents: Iterable[int], name: Callable[[int, int], Path]
+        self,
+        token: str,
+        target: str,
+        documents: Iterable[int],
+        name: Callable[[int, int], str],
+        taken: Callable[[str], bool],
     ) -> None:
         """Reserve a path for each of these documents.
 
-        `name(document_id, n)` proposes; `n` counts up from 0 while a path is taken, on the disk
-        or by another job.
+        `name(document_id, n)` proposes; `n` counts up from 0 while a path is `taken` at the target
+        or reserved by another job.
         """
         with self._change() as db:
             for document_id in documents:
                 for n in range(100_000):
                     path = name(document_id, n)
-                    if path.exists():
+                    if taken(path):
                         continue
                     cursor = db.execute(
                         "INSERT OR IGNORE INTO placed (token, target, document_id, path) "
                         "VALUES (?, ?, ?, ?)",
-                        (token, target, document_id, str(path)),
+                        (token, target, document_id, path),
                     )
                     if cursor.rowcount:
                         break
@@ -156,17 +161,21 @@ class Records:
                 (token, target, document_id),
             )
 
-    def placed(self, token: str, target: str) -> None:
-        """Everything planned for a target is there."""
+    def placed(self, token: str, target: str, document_id: int | None = None) -> None:
+        """One document is at a target for certain, or everything planned for it."""
         with self._change() as db:
-            db.execute("UPDATE placed SET done = 1 WHERE token = ? AND target = ?", (token, target))
+            db.execute(
+                "UPDATE placed SET done = 1 WHERE token = ? AND target = ? AND document_id = "
+                "coalesce(?, document_id)",
+                (token, target, document_id),
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a document is to be; `done` when it certainly is there."""
+    """Where a document is to be, in the target's own words; `done` when it certainly is there."""
 
-    path: Path
+    path: str
     done: bool
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 
 import aiohttp
 
@@ -33,7 +33,6 @@ from scan_server import post_scan_jobs
 from scan_server.identity import caller
 from scan_server.jobs import Jobs
 from scan_server.post_scan_jobs import Document, Given, I, NotInThisState, PostScanJob, step
-from scan_server.processing import DIALECTS
 from scan_server.storage import IncomingFile, Storage
 
 log = logging.getLogger(__name__)
@@ -44,12 +43,15 @@ PIECE_TIMEOUT_S = 60.0
 
 
 class ProcessingService:
-    """Answers the five operations."""
+    """Answers the five operations. `dialects` are those of the filters that this server has."""
 
-    def __init__(self, jobs: Jobs, storage: Storage, clock: Clock) -> None:
+    def __init__(
+        self, jobs: Jobs, storage: Storage, clock: Clock, dialects: Container[str]
+    ) -> None:
         self._jobs = jobs
         self._storage = storage
         self._clock = clock
+        self._dialects = dialects
 
     def routes(self) -> list[Route]:
         """The operations. SendImage is repeatable by its DocumentId, and not remembered."""
@@ -81,7 +83,7 @@ class ProcessingService:
             at=self._clock.now(),
             idle_s=self._jobs.idle_s,
         )
-        if not any(entry.dialect in DIALECTS for entry in request.instructions.filters):
+        if not any(entry.dialect in self._dialects for entry in request.instructions.filters):
             self._refuse(job, JobStateReason.NO_VALID_INSTRUCTIONS)
             raise InvalidArgs("PostScanInstructions", "name no filter that this server has")
         try:

@@ -15,11 +15,11 @@ from scan_server.names import safe
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Folder:
     """A folder that files go to. `own_store` has a folder per job, a share one per user."""
 
     name: str
-    folder: Path
+    path: Path
     own_store: bool
 
 
@@ -54,7 +54,7 @@ class Shares:
         """Every folder that files may go to."""
         return [self._store, *self._shares.values()]
 
-    def find(self, unc: str) -> Target:
+    def find(self, unc: str) -> Folder:
         """Where `unc` leads. A path below a share is followed when all its names are safe.
 
         Raises:
@@ -67,9 +67,9 @@ class Shares:
                 below = _written_parts(unc)[length:]
                 if any(safe(part, "") != part for part in below):
                     raise UnknownShare(unc)
-                return Target(unc, folder.joinpath(*below), own_store=False)
+                return Folder(unc, folder.joinpath(*below), own_store=False)
         if parts in self._own:
-            return Target(unc, self._store, own_store=True)
+            return Folder(unc, self._store, own_store=True)
         raise UnknownShare(unc)
 
 

@@ -73,6 +73,12 @@ def add_scan_server(name: str, commands: Commands) -> None:
         metavar="UNC=DIR",
         help="the folder that stands for a file share; may be repeated",
     )
+    parser.add_argument(
+        "--filters",
+        type=existing_path,
+        metavar="FILE",
+        help="settings of filters, TOML: how often each tries, and where else documents may go",
+    )
     parser.add_argument("--host", metavar="ADDR", help="address to listen on (default: all)")
     parser.add_argument(
         "--port",
@@ -152,6 +158,7 @@ def _scan_server(parsed: argparse.Namespace) -> int:
         port=int(read_number("--port", parsed.port, 0, 65_535, whole=True)),
         udp=not parsed.no_udp,
         shares=_shares(parsed.share),
+        filters=parsed.filters,
         cert=parsed.cert,
         key=parsed.key,
         ca=parsed.ca,

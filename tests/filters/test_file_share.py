@@ -7,22 +7,23 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.post_scan import Spool
 
 from device.dsp import filters
-from device.dsp.process import Filter, PostScanInstructions
+from device.dsp.process import Filter
 from device.dsp.words import FilterState, FilterStateReason
 from scan_server.filters import file_share
-from scan_server.filters.file_share import FileShare, Halted
-from scan_server.post_scan_jobs import Document, PostScanJob, create
+from scan_server.filters.base import Halted, Outcome, Work
+from scan_server.filters.documents import OutgoingDocument
+from scan_server.filters.file_share import FileShare
+from scan_server.filters.stop import Stop
+from scan_server.post_scan_jobs import Document, PostScanJob
 from scan_server.records import Records
 from scan_server.shares import Shares
-from scan_server.storage import Storage
 
-AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 PAGES = 3
 
 
@@ -34,38 +35,15 @@ class Place:
         self.store, self.share = root / "store", root / "share"
         self.store.mkdir()
         self.share.mkdir()
-        self.storage = Storage(root / "received", 1 << 20)
-        self.database = root / "records.sqlite"
+        self.spool = Spool(root)
         self.shares = Shares(self.store, {r"\\h\s": self.share}, [])
 
     def job(self, *uncs: str, token: str = "aaaa", format_: str = "png") -> PostScanJob:
         entry = Filter(filters.FILE_SHARE, filters.write_file_share(uncs))
-        job = create(
-            token=token,
-            user="S-1-0-0",
-            psp_identifier="P",
-            instructions=PostScanInstructions("scan", (entry,)),
-            owner="",
-            now=0,
-            at=AT,
-        )
-        if not self.storage.path(token, 1).parent.exists():
-            self.storage.begin(token)
-        documents = []
-        for number in range(1, PAGES + 1):
-            data = b"%s page %d" % (token.encode(), number)
-            self.storage.path(token, number).write_bytes(data)
-            documents.append(Document(number, format_, len(data)))
-        return replace(job, documents=tuple(documents))
+        return self.spool.job(entry, pages=contents(token), token=token, format_=format_)
 
-    def run(
-        self, job: PostScanJob, halted: Callable[[], bool] = lambda: False
-    ) -> file_share.Outcome:
-        records = Records(self.database)
-        try:
-            return FileShare(self.shares, self.storage, records, 0o022).run(job, 0, halted)
-        finally:
-            records.close()
+    def run(self, job: PostScanJob, stop: Stop | None = None) -> Outcome:
+        return self.spool.run(FileShare(self.shares, 0o022), job, stop=stop)
 
     def delivered(self, folder: Path) -> list[bytes]:
         """Contents of all files there, hidden ones too."""
@@ -108,7 +86,7 @@ def test_equal_pages_of_two_jobs_are_two_files(place: Place) -> None:
     for token in ("aaaa", "bbbb"):
         job = place.job(SHARE, token=token)
         for document in job.documents:
-            place.storage.path(token, document.document_id).write_bytes(b"same")
+            place.spool.storage.path(token, document.document_id).write_bytes(b"same")
         place.run(job)
     assert place.delivered(place.share) == [b"same"] * (2 * PAGES)
 
@@ -127,8 +105,8 @@ def test_a_name_taken_at_the_last_moment(place: Place, monkeypatch: pytest.Monke
     def late(self: Records, *args: object) -> None:
         plan(self, *args)  # type: ignore[arg-type]
         for placed in self.planned("aaaa", "0.0").values():
-            if placed.path.name.endswith("0002.png"):
-                placed.path.write_bytes(b"mine")
+            if placed.path.endswith("0002.png"):
+                Path(placed.path).write_bytes(b"mine")
 
     monkeypatch.setattr(Records, "plan", late)
     place.run(place.job(SHARE))
@@ -139,8 +117,8 @@ def test_a_bitmap_without_its_file_header_gets_one(place: Place) -> None:
     job = place.job(STORE, format_="dib")
     info = (40).to_bytes(4, "little") + bytes(10) + (8).to_bytes(2, "little") + bytes(24)
     whole = b"BM" + bytes(60)
-    place.storage.path("aaaa", 1).write_bytes(info + b"pixels")
-    place.storage.path("aaaa", 2).write_bytes(whole)
+    place.spool.storage.path("aaaa", 1).write_bytes(info + b"pixels")
+    place.spool.storage.path("aaaa", 2).write_bytes(whole)
     documents = (Document(1, "dib", len(info) + 6), Document(2, "dib", len(whole)))
     place.run(replace(job, documents=documents))
     first, second = sorted(place.store.rglob("*.bmp"))
@@ -176,21 +154,16 @@ def test_a_target_that_fails_gets_nothing_and_the_others_all(
         (place.share, place.store, share_reason),
     ):
 
-        def broken(
-            source: Path,
-            header: bytes,
-            path: Path,
-            halted: Callable[[], bool],
-            folder: Path = bad,
-        ) -> None:
+        def broken(work: Work, document: OutgoingDocument, path: Path, folder: Path = bad) -> None:
             if path.is_relative_to(folder) and "0003" in path.name:
                 raise OSError(number, os.strerror(number))
-            copy(source, header, path, halted)
+            copy(work, document, path)
 
         monkeypatch.setattr(file_share, "_copy", broken)
         token = f"{bad.name:>08}"
         outcome = place.run(place.job(STORE, SHARE, token=token))
-        assert outcome == file_share.Outcome(FilterState.COMPLETED_WITH_ERRORS, (reason,))
+        assert (outcome.state, outcome.reasons) == (FilterState.COMPLETED_WITH_ERRORS, (reason,))
+        assert outcome.again is (number != errno.EROFS)
         assert contents(token)[0] not in place.delivered(bad)
         assert contents(token)[0] in place.delivered(good)
 
@@ -208,11 +181,39 @@ def test_a_share_that_is_not_mounted(place: Place) -> None:
     assert not place.share.exists()
 
 
-def test_what_is_delivered_before_a_cancel_stays(place: Place) -> None:
-    answers = iter([False, True])
+def test_what_is_delivered_before_a_cancel_stays(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, link = Stop(), os.link
+
+    def stopping(source: Path, path: Path) -> None:
+        link(source, path)
+        stop.set()
+
+    monkeypatch.setattr(os, "link", stopping)
     with pytest.raises(Halted):
-        place.run(place.job(STORE), lambda: next(answers))
+        place.run(place.job(STORE), stop)
     assert place.delivered(place.store) == contents()[:1]
+
+
+def test_what_may_work_later_is_left_for_the_next_try(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = file_share._copy
+    again = [OSError(errno.EIO, "")]
+
+    def flaky(work: Work, document: OutgoingDocument, path: Path) -> None:
+        if path.is_relative_to(place.share) and document.document_id == 2 and again:
+            raise again.pop()
+        copy(work, document, path)
+
+    monkeypatch.setattr(file_share, "_copy", flaky)
+    job = place.job(STORE, SHARE)
+    outcome = place.spool.run(FileShare(place.shares, 0o022), job, last=False)
+    assert outcome.again
+    assert place.delivered(place.share) == contents()[:1]
+    assert place.run(job) == Outcome(FilterState.COMPLETED_SUCCESSFULLY)
+    assert place.delivered(place.share) == place.delivered(place.store) == contents()
 
 
 POINTS = (
@@ -223,7 +224,7 @@ POINTS = (
     (os, "chmod"),
     (file_share, "_copy"),
     (file_share, "_sync_folder"),
-    (file_share, "_make_folder"),
+    (file_share._Folder, "prepare"),
     (Path, "replace"),
     (Path, "touch"),
     (Path, "unlink"),
@@ -255,9 +256,9 @@ def _killed_at(point: int, work: Callable[[], object]) -> bool:
 
             return run
 
-        for owner, name in POINTS:
-            setattr(owner, name, guarded(getattr(owner, name)))
         try:
+            for owner, name in POINTS:
+                setattr(owner, name, guarded(getattr(owner, name)))
             work()
         except BaseException:  # noqa: BLE001 - a child must not come back
             sys.excepthook(*sys.exc_info())
@@ -268,8 +269,8 @@ def _killed_at(point: int, work: Callable[[], object]) -> bool:
     return status == 9
 
 
-def _half_copy(source: Path, header: bytes, path: Path, halted: Callable[[], bool]) -> None:
-    path.write_bytes(source.read_bytes()[:3])
+def _half_copy(work: Work, document: OutgoingDocument, path: Path) -> None:
+    path.write_bytes(document.path.read_bytes()[:3])
     os._exit(9)
 
 

@@ -88,7 +88,7 @@ class TestShares:
         ],
     )
     def test_known(self, unc: str, folder: str) -> None:
-        assert self.shares.find(unc).folder == Path(folder)
+        assert self.shares.find(unc).path == Path(folder)
 
     @pytest.mark.parametrize(
         "unc",

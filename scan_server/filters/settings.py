@@ -1,0 +1,60 @@
+"""The settings of filters: one TOML file, read and checked as a whole before the server starts.
+
+Secrets are never in it: it names the file or the variable that holds one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from device.dsp import filters
+from device.settings import Table, parse_toml, read_toml
+from scan_server.filters.base import Filter, Retry
+from scan_server.filters.file_share import FileShare
+from scan_server.shares import Shares
+
+Filters = Mapping[str, Filter]
+"""The filters that a server has, by their dialect."""
+
+
+def load(path: Path | None, shares: Shares) -> Filters:
+    """Read the settings of filters; without a file there are only the folders of `shares`.
+
+    Raises:
+        ConfigError: something in it is wrong; the sentence says where and what would be right.
+    """
+    table = read_toml(path) if path else parse_toml("", "the settings of filters")
+    return read(table, shares)
+
+
+def read(table: Table, shares: Shares) -> Filters:
+    """Read the settings of filters.
+
+    Raises:
+        ConfigError: something in it is wrong.
+    """
+    file_share = table.optional_table("file_share")
+    found: dict[str, Filter] = {
+        filters.FILE_SHARE: FileShare(shares, _umask(), read_retry(file_share)),
+    }
+    file_share.done()
+    table.done()
+    return found
+
+
+def read_retry(table: Table) -> Retry:
+    """`tries` and `pause` (seconds) of a filter."""
+    usual = Retry()
+    return Retry(
+        tries=table.integer("tries", usual.tries, low=1, high=100),
+        pause_s=table.number("pause", usual.pause_s, low=0, high=3600),
+    )
+
+
+def _umask() -> int:
+    """The process's own: it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
