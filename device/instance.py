@@ -34,7 +34,9 @@ from device.pages.supervisor import PageLine
 from device.panel.api import Facts, Parts
 from device.panel.journal import Journal
 from device.panel.live import Bell
+from device.panel.previews import Previews
 from device.panel.recording import RecordingDispatcher, note_delivery
+from device.panel.uploads import Uploads
 from device.profile import Profile
 from device.scan.service import ScanService
 from device.soap.dispatch import Dispatcher
@@ -84,7 +86,13 @@ class Device:
         self.uuid = state.uuid
         self.urn = f"urn:uuid:{state.uuid}"
         self.path = f"/{state.uuid}"
-        self._pages = PageLine(source, clock=clock, spool_dir=config.spool_dir)
+        laid_dir = state.path("laid-in")
+        self._pages, to_look_at = (
+            PageLine(source, clock=clock, spool_dir=config.spool_dir, laid_dir=laid_dir)
+            for _ in range(2)
+        )
+        self._previews = Previews(to_look_at, loads=lambda: self._engine.tray.loads)
+        self._uploads = Uploads(laid_dir, self._previews.look)
         self._feeder_news = asyncio.Event()
         self._reload_asked = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -181,6 +189,7 @@ class Device:
         self._tasks = [
             group.create_task(self._engine.run()),
             group.create_task(self._notifications.run()),
+            group.create_task(self._previews.run()),
         ]
         _tell(self._description)
         if self._state.place > 1:
@@ -202,7 +211,11 @@ class Device:
 
     async def close(self, within_s: float = PAGES_END_S) -> None:
         """Let go of the source, within so many seconds, and of the identity."""
-        await self._pages.close(max(PAGES_END_S, within_s))
+        within_s = max(PAGES_END_S, within_s)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._pages.close(within_s))
+            group.create_task(self._previews.close(within_s))
+        self._uploads.close()
         self._state.close()
         for task in self._tasks:
             task.cancel()
@@ -237,6 +250,9 @@ class Device:
             end_subscription=notifications.service.cancel,
             waiting=notifications.delivery.waiting,
             bell=self._bell,
+            uploads=self._uploads,
+            tidy=self._tidy,
+            previews=self._previews,
         )
 
     # ---- the source, read again
@@ -257,6 +273,7 @@ class Device:
             except TimeoutError:
                 self._reload_asked.set()
             self._feeder_news.clear()
+            self._tidy()
             if self._reload_asked.is_set():
                 self._reload_asked.clear()
                 await self._try_to_load()
@@ -280,6 +297,12 @@ class Device:
         after, new_ticket = self._scan.configuration, self._scan.default_ticket
         if after != before:
             self._notifications.reconfigured(after, None if new_ticket == ticket else new_ticket)
+
+    def _tidy(self) -> None:
+        """Throw away files that lie nowhere any more, unless a job may still put a page back."""
+        if not self._engine.active():
+            tray = self._engine.tray
+            self._uploads.sweep((*tray.feeder, *tray.platen))
 
     def _feeder_idle(self) -> bool:
         return self._engine.tray.feeder_empty and not self._engine.active()

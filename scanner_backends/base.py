@@ -18,6 +18,17 @@ from typing import Protocol, runtime_checkable
 MM_PER_INCH = 25.4
 
 
+LAID_IN = 1 << 30
+"""Pages from this number up are of files that were laid in beside the pages of a virtual source,
+which never has that many of its own."""
+PAGES_OF_A_FILE = 1 << 10
+
+
+def file_of(page: int) -> int | None:
+    """The number of the laid-in file that a page is of, None if it is the source's own."""
+    return (page - LAID_IN) // PAGES_OF_A_FILE if page >= LAID_IN else None
+
+
 class Source(StrEnum):
     """SANE's customary names of scan sources."""
 

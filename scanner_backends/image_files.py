@@ -61,7 +61,7 @@ class ImageFilesBackend:
                 refused.append(f"{path.name}: it cannot be read ({error.strerror}).")
                 continue
             key = (path, status.st_mtime_ns, status.st_size)
-            known[key] = found = self._known.get(key) or _pages_of(path)
+            known[key] = found = self._known.get(key) or pages_of(path)
             pages += found[0]
             refused += found[1]
         self._known = known
@@ -120,7 +120,8 @@ def _files(path: Path) -> list[Path]:
     return sorted(files, key=lambda entry: (natural_key(entry.name), entry.name))
 
 
-def _pages_of(path: Path) -> _Found:
+def pages_of(path: Path) -> _Found:
+    """The pages of a file, going by what is in it, and a sentence for what is left out."""
     if not path.is_file():
         return [], [f"{path.name}: it is not a regular file."]
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from device.clock import Clock
 from device.jobs.history import HistoryStore
@@ -145,6 +145,22 @@ class EngineRoom:
         self.tray.load(description)
         self._tray_changed()
         return description
+
+    def lay_in(self, pages: Sequence[TrayPage]) -> None:
+        """Lay pages under the stack in the feeder."""
+        self.tray.add(pages)
+        self._tray_changed()
+
+    def take_out(self, number: int) -> bool:
+        """Take a sheet out of the feeder; see `Tray.take_out`."""
+        found = self.tray.take_out(number)
+        self._tray_changed()
+        return found
+
+    def empty_feeder(self) -> None:
+        """Take all sheets out of the feeder."""
+        self.tray.empty_feeder()
+        self._tray_changed()
 
     def take(self, source: str, *, back: bool) -> TrayPage | None:
         """The next page of the source; None with real media, or when none is left."""

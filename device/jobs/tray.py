@@ -6,6 +6,8 @@ The tray is shared by jobs, not owned by one: a receiver may make a job for ever
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scanner_backends.base import Description, TrayPage
 
 
@@ -21,6 +23,8 @@ class Tray:
         self._platen: tuple[TrayPage, ...] = ()
         self._stack: list[TrayPage] = []
         self.virtual = True
+        self.loads = 0
+        """How often the source was read: its pages may be others then, by the same numbers."""
         self.load(description)
 
     def load(self, description: Description) -> None:
@@ -28,6 +32,7 @@ class Tray:
         self.virtual = description.virtual
         self._platen = description.platen
         self._stack = list(description.feeder)
+        self.loads += 1
 
     @property
     def feeder_empty(self) -> bool:
@@ -46,6 +51,55 @@ class Tray:
     def feeder(self) -> tuple[TrayPage, ...]:
         """What still lies in the feeder, the next page first."""
         return tuple(self._stack)
+
+    @property
+    def platen(self) -> tuple[TrayPage, ...]:
+        """What lies on the platen, and what will lie there after it."""
+        at = self._platen_next % max(1, len(self._platen))
+        return self._platen[at:] + self._platen[:at]
+
+    def add(self, pages: Sequence[TrayPage]) -> None:
+        """Lay pages under the stack in the feeder."""
+        self._stack.extend(pages)
+
+    def empty_feeder(self) -> None:
+        """Take out all sheets."""
+        self._stack.clear()
+
+    def take_out(self, number: int) -> bool:
+        """Take out the sheet whose front has that number, with its back. False: there is none."""
+        for sheet in self._sheets():
+            if sheet[0].number == number and not sheet[0].back:
+                self._stack = [
+                    page for page in self._stack if not any(page is one for one in sheet)
+                ]
+                return True
+        return False
+
+    def arrange(self, numbers: Sequence[int]) -> bool:
+        """Order the sheets by the numbers of their fronts. False: those are not all the sheets."""
+        sheets = self._sheets()
+        first = sheets.pop(0) if sheets and sheets[0][0].back else []  # its front is being scanned
+        fronts = [sheet[0].number for sheet in sheets]
+        if sorted(fronts) != sorted(numbers):
+            return False
+        sheets.sort(key=lambda sheet: numbers.index(sheet[0].number))
+        self._stack = [*first, *(page for sheet in sheets for page in sheet)]
+        return True
+
+    def lay_on_platen(self, pages: Sequence[TrayPage]) -> None:
+        """Put pages on the platen, one after the other, in place of what lies there."""
+        self._platen = tuple(pages)
+        self._platen_next = 0
+
+    def _sheets(self) -> list[list[TrayPage]]:
+        sheets: list[list[TrayPage]] = []
+        for page in self._stack:
+            if page.back and sheets:
+                sheets[-1].append(page)
+            else:
+                sheets.append([page])
+        return sheets
 
     def take_platen(self) -> TrayPage | None:
         """The page on the platen; the next call finds the next one there."""

@@ -229,7 +229,9 @@ class CancelOrder:
 
 @dataclass(frozen=True, slots=True)
 class DescribeOrder:
-    """Read the source afresh and describe it."""
+    """Read the source afresh and describe it, or the file that was laid in by that number."""
+
+    file: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

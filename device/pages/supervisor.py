@@ -71,9 +71,10 @@ class PageLine:
         *,
         clock: Clock,
         spool_dir: Path | None = None,
+        laid_dir: Path | None = None,
         patience: Patience | None = None,
     ) -> None:
-        self._arguments = [source, *([str(spool_dir)] if spool_dir else [])]
+        self._arguments = [source, *(str(folder or "") for folder in (spool_dir, laid_dir))]
         self._source = source
         self._clock = clock
         self._patience = patience or Patience()
@@ -90,11 +91,14 @@ class PageLine:
         """
         return await self.describe()
 
-    async def describe(self) -> Description:
-        """Read the source afresh. Waits for the page under way. Raises as `start` does."""
+    async def describe(self, file: int | None = None) -> Description:
+        """Read the source afresh, or look at the file of that number in `laid_dir`.
+
+        Waits for the page under way. Raises as `start` does.
+        """
         async with self._turn:
             child = await self._ready()
-            child.send(DescribeOrder())
+            child.send(DescribeOrder(file))
             try:
                 async with asyncio.timeout(self._patience.describe_s):
                     return await self._described(child)

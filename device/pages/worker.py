@@ -1,6 +1,6 @@
 """The child process that a source lives in: backend → bands → convert → encode → frames.
 
-    python -P -m device.pages.worker SOURCE [SPOOL_FOLDER]
+    python -P -m device.pages.worker SOURCE [SPOOL_FOLDER [FOLDER_OF_FILES_LAID_IN]]
 
 Orders come as lines on the standard input, frames leave on the standard output. It is started by
 exec, and imports neither asyncio nor an XML library: it stays small, and a backend's threads, leaks
@@ -21,8 +21,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from device.imaging.convert import fit
 from device.imaging.encoders import document_encoder_for
@@ -41,9 +42,12 @@ from device.pages.frames import (
 )
 from device.pages.outlet import Outlet
 from device.pages.reader import BandReader
-from scanner_backends.base import Backend, RawPage, RunningBackend
+from scanner_backends.base import Backend, RawPage, RunningBackend, file_of
 from scanner_backends.errors import BackendError, Cancelled, IoError, NoDocs, NoMem
 from scanner_backends.registry import open_backend
+
+if TYPE_CHECKING:
+    from scanner_backends.laid_in import FilesLaidIn
 
 NICENESS = 10
 PIPE_SIZE = 1 << 20
@@ -72,7 +76,12 @@ class Worker:
     """
 
     def __init__(
-        self, source: str, orders: BinaryIO, out: BinaryIO, spool_dir: Path | None = None
+        self,
+        source: str,
+        orders: BinaryIO,
+        out: BinaryIO,
+        spool_dir: Path | None = None,
+        laid_dir: Path | None = None,
     ) -> None:
         self._source = source
         self._orders = orders
@@ -81,6 +90,8 @@ class Worker:
         self._reader = BandReader()
         self._page_count = 0
         self._backend: Backend | None = None
+        self._laid_dir = laid_dir
+        self._files: FilesLaidIn | None = None
         self._run_job = 0
         self._waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards the two below
@@ -95,7 +106,7 @@ class Worker:
             if isinstance(task.order, QuitOrder):
                 break
             if isinstance(task.order, DescribeOrder):
-                self._guarded(0, self._describe)
+                self._guarded(0, partial(self._describe, task.order.file))
             elif isinstance(task.order, CancelOrder):
                 self._end_run(task.order.job)
             elif isinstance(task.order, PageOrder):
@@ -134,8 +145,10 @@ class Worker:
                 if isinstance(task.order, PageOrder) and job in (None, task.order.job):
                     task.cancelled.set()
                     task.following.put(None)
-                    if task is self._scanning and self._backend:
-                        self._backend.cancel()
+                    if task is self._scanning:
+                        for backend in (self._backend, self._files):
+                            if backend is not None:
+                                backend.cancel()
         if job is not None:
             self._out.discard(job)
 
@@ -169,13 +182,14 @@ class Worker:
             told = IoError(f"The source failed unexpectedly: {type(error).__name__}.")
             self._out.put(frames.error_frame(job, told))
 
-    def _describe(self) -> None:
-        for frame in frames.described_frames(self._open().describe()):
+    def _describe(self, file: int | None) -> None:
+        found = self._open().describe() if file is None else self._laid_in().describe_file(file)
+        for frame in frames.described_frames(found):
             self._out.put(frame)
 
     def _scan(self, task: Task, order: PageOrder) -> None:
         encode = document_encoder_for(order.spec.format)
-        backend = self._open()
+        self._backend_of(order.page)  # opened, which may take long, before it can be cancelled
         if order.job != self._run_job:
             self._end_run(self._run_job)
             self._run_job = order.job
@@ -185,7 +199,7 @@ class Worker:
 
         def pages() -> Iterator[tuple[RawPage, ImageSpec]]:
             nonlocal width_px, height_px
-            for page, spec in self._fitted(task, order, backend):
+            for page, spec in self._fitted(task, order):
                 width_px, height_px = page.width_px, page.height_px
                 yield page, spec
 
@@ -199,9 +213,7 @@ class Worker:
         told = {"width_px": width_px, "height_px": height_px, "bytes_sent": sent}
         self._out.put(frames.json_frame(order.job, Kind.END, told))
 
-    def _fitted(
-        self, task: Task, first: PageOrder, backend: Backend
-    ) -> Iterator[tuple[RawPage, ImageSpec]]:
+    def _fitted(self, task: Task, first: PageOrder) -> Iterator[tuple[RawPage, ImageSpec]]:
         """The page ordered, and of a document those that follow, each as it shall be encoded.
 
         A further page that cannot begin does not break the document: whoever ordered it decides,
@@ -212,7 +224,7 @@ class Worker:
             self._check(task)
             trouble = None
             try:
-                page = backend.scan(order.request, order.page)
+                page = self._backend_of(order.page).scan(order.request, order.page)
             except BackendError as error:
                 if order is first or isinstance(error, Cancelled):
                     raise
@@ -238,6 +250,20 @@ class Worker:
         """Let a feeder come to rest that may still run for that job."""
         if job == self._run_job and isinstance(self._backend, RunningBackend):
             self._backend.end_run()
+
+    def _backend_of(self, page: int | None) -> Backend:
+        """Where that page is from: the source, or a file that was laid in."""
+        return self._open() if page is None or file_of(page) is None else self._laid_in()
+
+    def _laid_in(self) -> FilesLaidIn:
+        if self._files is None:
+            # Most workers need none of its readers.
+            from scanner_backends.laid_in import FilesLaidIn
+
+            if self._laid_dir is None:
+                raise NoDocs("Nothing can be laid in here.")
+            self._files = FilesLaidIn(self._laid_dir)
+        return self._files
 
     def _open(self) -> Backend:
         if self._backend is None:
@@ -276,15 +302,18 @@ def become_a_child() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run until the orders end. Takes the source and, if wanted, the spool folder."""
+    """Run until the orders end. Takes the source, the spool folder, and that of files laid in.
+
+    The folders may be missing or empty.
+    """
     become_a_child()
     logging.basicConfig(level=logging.WARNING, format="worker: %(name)s: %(message)s")
     orders, out = guarded_pipes()
-    spool_dir = Path(arguments[1]) if len(arguments) > 1 else None
+    spool_dir, laid_dir = (Path(one) if one else None for one in (*arguments[1:], "", "")[:2])
     if spool_dir is not None:
         tempfile.tempdir = str(spool_dir)  # also of what a backend keeps for a while
     with suppress(BrokenPipeError):  # main is gone
-        Worker(arguments[0], orders, out, spool_dir).run()
+        Worker(arguments[0], orders, out, spool_dir, laid_dir).run()
     return 0
 
 

@@ -1,11 +1,10 @@
-"""Feeder, button, conditions, jobs and the journal as resources, under `/api/v1`."""
+"""State, button, conditions, jobs and the journal as resources, under `/api/v1`."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiohttp import web
 
@@ -16,12 +15,16 @@ from device.jobs.tray import Tray
 from device.model.job import JobRecord
 from device.model.status import Component, ConditionName, ScannerStatus, Severity
 from device.panel import openapi, views
+from device.panel.answers import answer, body_of, number_in, number_of, one_of
 from device.panel.journal import MAX_LISTED, MAX_WAIT_S, Filter, Journal
 from device.panel.live import Bell
+from device.panel.previews import Previews
 from device.panel.problems import Problem, not_found
+from device.panel.uploads import Uploads
 from device.panel.views import Json
 from device.scan.button import Button
 from device.scan.destinations import Destinations
+from scanner_backends.base import TrayPage
 
 PRESSES_SHOWN = 10
 JOBS_SHOWN = 30
@@ -49,6 +52,12 @@ class Engine(Protocol):
 
     def clear_condition(self, condition_id: int) -> None: ...
 
+    def lay_in(self, pages: Sequence[TrayPage]) -> None: ...
+
+    def take_out(self, number: int) -> bool: ...
+
+    def empty_feeder(self) -> None: ...
+
 
 class Subscribers(Protocol):
     """The subscriptions, as far as the panel uses them."""
@@ -71,7 +80,8 @@ class Parts:
     """What the panel can see and touch.
 
     `load` reads the source afresh; `end_subscription` is False when there is no such one;
-    `waiting` tells how many events wait for a subscriber; `bell` rings when something changes.
+    `waiting` tells how many events wait for a subscriber; `bell` rings when something changes;
+    `tidy` throws away uploads that lie nowhere any more.
     """
 
     facts: Facts
@@ -85,6 +95,9 @@ class Parts:
     end_subscription: Callable[[str], bool]
     waiting: Callable[[str], int]
     bell: Bell
+    uploads: Uploads
+    tidy: Callable[[], None]
+    previews: Previews
 
 
 class Api:
@@ -92,7 +105,7 @@ class Api:
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
-        self._engine = parts.engine
+        self.engine = parts.engine
 
     def sections(self) -> dict[str, Json | list[Json]]:
         """All that the page shows, by name, but for the journal."""
@@ -100,12 +113,13 @@ class Api:
         self.parts.button.tick()
         return {
             "device": self._facts(),
-            "scanner": views.status(self._engine.status()),
-            "feeder": views.feeder(self._engine.tray),
+            "scanner": views.status(self.engine.status()),
+            "feeder": views.feeder(self.engine.tray),
+            "platen": views.platen(self.engine.tray),
             "destinations": [views.destination(one) for one in parts.destinations.all()],
             "presses": [views.press(one) for one in parts.destinations.presses()[-PRESSES_SHOWN:]],
-            "jobs": [views.job(one) for one in self._engine.active()],
-            "history": [views.job(one) for one in self._engine.history()[:JOBS_SHOWN]],
+            "jobs": [views.job(one) for one in self.engine.active()],
+            "history": [views.job(one) for one in self.engine.history()[:JOBS_SHOWN]],
             "subscribers": [
                 # Without what is another number each second.
                 {key: value for key, value in one.items() if key != "expires_in_s"}
@@ -113,7 +127,7 @@ class Api:
             ],
         }
 
-    # ---- state and feeder
+    # ---- state
 
     async def state(self, request: web.Request) -> web.Response:
         """The device, its state and how much there is of everything."""
@@ -121,11 +135,11 @@ class Api:
         return answer(
             {
                 **self._facts(),
-                "scanner": views.status(self._engine.status()),
-                "jobs": len(self._engine.active()),
+                "scanner": views.status(self.engine.status()),
+                "jobs": len(self.engine.active()),
                 "destinations": len(self.parts.destinations.all()),
                 "subscribers": len(self.parts.subscribers.all()),
-                "feeder": views.feeder(self._engine.tray),
+                "feeder": views.feeder(self.engine.tray),
             }
         )
 
@@ -138,27 +152,6 @@ class Api:
             "url": facts.url,
             "sources": list(self.parts.button.sources()),
         }
-
-    async def feeder(self, request: web.Request) -> web.Response:
-        """What lies in the feeder."""
-        return answer(views.feeder(self._engine.tray))
-
-    async def load(self, request: web.Request) -> web.Response:
-        """Read the source afresh and fill the feeder."""
-        await body_of(request)
-        await self.parts.load()
-        return answer(views.feeder(self._engine.tray))
-
-    async def empty(self, request: web.Request) -> web.Response:
-        """Take every sheet out of the feeder."""
-        await body_of(request)
-        tray = self._engine.tray
-        if not tray.virtual:
-            raise Problem(409, "The sheets of a real feeder must be taken out by hand.")
-        while tray.take_feeder(duplex=True, back=True) is not None:
-            pass
-        self._engine.raise_condition(ConditionName.INPUT_TRAY_EMPTY, Component.ADF)
-        return answer(views.feeder(tray))
 
     # ---- the button
 
@@ -196,27 +189,27 @@ class Api:
         """The jobs not yet finished, oldest first, and the finished ones, newest first."""
         return answer(
             {
-                "active": [views.job(one) for one in self._engine.active()],
-                "history": [views.job(one) for one in self._engine.history()],
+                "active": [views.job(one) for one in self.engine.active()],
+                "history": [views.job(one) for one in self.engine.history()],
             }
         )
 
     async def job(self, request: web.Request) -> web.Response:
         """One job."""
-        return answer(views.job(self._engine.record(number_of(request))))
+        return answer(views.job(self.engine.record(number_of(request))))
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Cancel a job at the device."""
         await body_of(request)
         number = number_of(request)
-        if self._engine.record(number).status.state.final:
+        if self.engine.record(number).status.state.final:
             raise Problem(409, "The job has ended already.", kind="ended")
-        self._engine.cancel(number, at_device=True)
-        return answer(views.job(self._engine.record(number)), 202)
+        self.engine.cancel(number, at_device=True)
+        return answer(views.job(self.engine.record(number)), 202)
 
     async def conditions(self, request: web.Request) -> web.Response:
         """What is the matter with the scanner."""
-        return answer([views.condition(one) for one in self._engine.status().conditions])
+        return answer([views.condition(one) for one in self.engine.status().conditions])
 
     async def raise_condition(self, request: web.Request) -> web.Response:
         """Let something be the matter."""
@@ -224,10 +217,10 @@ class Api:
         name = one_of(body, "name", [*ConditionName])
         component = one_of(body, "component", [*Component], Component.ADF)
         severity = one_of(body, "severity", [*Severity], "")
-        if self._engine.scanner.find(name, component) is not None:
+        if self.engine.scanner.find(name, component) is not None:
             raise Problem(409, "That is the matter already.", kind="already")
-        self._engine.raise_condition(name, component, Severity(severity) if severity else None)
-        raised = self._engine.scanner.find(name, component)
+        self.engine.raise_condition(name, component, Severity(severity) if severity else None)
+        raised = self.engine.scanner.find(name, component)
         assert raised is not None
         where = {"Location": f"{_base_of(request)}/conditions/{raised.condition_id}"}
         return answer(views.condition(raised), 201, where)
@@ -235,9 +228,9 @@ class Api:
     async def clear_condition(self, request: web.Request) -> web.Response:
         """Let something be the matter no longer."""
         number = number_of(request)
-        if all(one.condition_id != number for one in self._engine.status().conditions):
+        if all(one.condition_id != number for one in self.engine.status().conditions):
             raise not_found("condition")
-        self._engine.clear_condition(number)
+        self.engine.clear_condition(number)
         return web.Response(status=204)
 
     # ---- who listens, and what was said
@@ -288,69 +281,7 @@ class Api:
         return answer(views.entry(found, whole=True))
 
 
-def answer(
-    value: Json | list[Json], status: int = 200, headers: dict[str, str] | None = None
-) -> web.Response:
-    """A JSON answer."""
-    text = json.dumps(value, ensure_ascii=False)
-    return web.Response(text=text, status=status, content_type="application/json", headers=headers)
-
-
-async def body_of(request: web.Request, **known: type) -> dict[str, Any]:
-    """The JSON object that a request carries; an empty body is an empty object.
-
-    Raises:
-        Problem: it is something else, or holds what is not `known`.
-    """
-    raw = await request.read()
-    if not raw.strip():
-        return {}
-    if request.content_type != "application/json":
-        raise Problem(415, "The body must be application/json.", kind="media-type")
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise Problem(400, "The body is no JSON.", kind="json") from None
-    if not isinstance(value, dict):
-        raise Problem(422, "The body must be an object.", kind="body")
-    for key, content in value.items():
-        if key not in known:
-            right = ", ".join(known) or "nothing"
-            raise Problem(422, f"{key!r} is not known here; {right} is.", kind="body")
-        if type(content) is not known[key]:
-            raise Problem(422, f"{key!r} must be a {known[key].__name__}.", kind="body")
-    return value
-
-
-def one_of(body: dict[str, Any], key: str, known: list[Any], default: str | None = None) -> str:
-    """A keyword out of `known`. Raises Problem."""
-    value = body.get(key, default)
-    if value is None or (value not in known and value != default):
-        raise Problem(422, f"{key!r} must be one of {', '.join(known)}.", kind="body")
-    return str(value)
-
-
 def _base_of(request: web.Request) -> str:
     """Where the resources of the device are that a request has named, or has not."""
     named = request.match_info.get("uuid")
     return openapi.BASE if named is None else openapi.device_base(named)
-
-
-def number_of(request: web.Request) -> int:
-    """The number in the path. Raises Problem when it is none: there is no such thing then."""
-    text = request.match_info["id"]
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise not_found("number")
-    return int(text)
-
-
-def number_in(query: dict[str, str], key: str, most: float, default: float = 0.0) -> float:
-    """A number from 0 to `most` out of the query. Raises Problem."""
-    text = query.pop(key, "")
-    try:
-        value = float(text) if text else default
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= most:
-        raise Problem(422, f"{key!r} must be a number from 0 to {most:g}.", kind="parameter")
-    return value

@@ -42,12 +42,19 @@ _SCHEMAS: Json = {
     "Device": _object(
         uuid=_TEXT, name=_TEXT, model=_TEXT, url=_TEXT, state=_one_of(ScannerState), api=_TEXT
     ),
-    "Page": _object(number=_NUMBER, label=_TEXT, back={"type": "boolean"}),
+    "Page": _object(number=_NUMBER, label=_TEXT, back={"type": "boolean"}, picture=_TEXT),
     "Feeder": _object(
         virtual={"type": "boolean"},
         empty={"type": ["boolean", "null"]},
         pages=_list(_ref("Page")),
     ),
+    "Platen": _object(
+        virtual={"type": "boolean"},
+        empty={"type": ["boolean", "null"]},
+        pages=_list(_ref("Page")),
+    ),
+    "LaidIn": _object(feeder=_ref("Feeder"), refused=_list(_TEXT)),
+    "LaidOnPlaten": _object(platen=_ref("Platen"), refused=_list(_TEXT)),
     "Condition": _object(
         id=_NUMBER, name=_TEXT, component=_TEXT, severity=_one_of(Severity), time=_TIME
     ),
@@ -123,6 +130,7 @@ def _operation(
     *,
     status: int = 200,
     body: Json | None = None,
+    takes: str = "application/json",
     query: Json | None = None,
     named: str = "",
     kind: str = "application/json",
@@ -144,10 +152,19 @@ def _operation(
     if parameters:
         found["parameters"] = parameters
     if body is not None:
-        found["requestBody"] = {"required": bool(body.get("required")), "content": _json(body)}
+        found["requestBody"] = {
+            "required": bool(body.get("required")),
+            "content": _json(body, takes),
+        }
     return found
 
 
+_FILES: Json = {
+    "type": "object",
+    "properties": {"file": _list({"type": "string", "contentMediaType": "*/*"})},
+    "required": ["file"],
+}
+_ORDER_BODY: Json = _object(order=_list(_NUMBER))
 _PRESS_BODY: Json = {"type": "object", "properties": {"source": _TEXT}}
 _CONDITION_BODY: Json = {
     "type": "object",
@@ -176,6 +193,57 @@ _PATHS: Json = {
         "post": _operation("Fill the feeder from the source", _ref("Feeder"), fails=(409,))
     },
     "/feeder/empty": {"post": _operation("Empty the feeder", _ref("Feeder"), fails=(409,))},
+    "/feeder/sheets": {
+        "post": _operation(
+            "Lay the pages of files (JPEG, PNG, BMP, TIFF, PDF) under the stack; `refused` says "
+            "which are left out, and why",
+            _ref("LaidIn"),
+            status=201,
+            body=_FILES,
+            takes="multipart/form-data",
+            fails=(400, 409, 413, 415, 422),
+        ),
+        "put": _operation(
+            "Arrange the sheets by the numbers of their fronts",
+            _ref("Feeder"),
+            body=_ORDER_BODY,
+            fails=(400, 409, 415, 422),
+        ),
+    },
+    "/feeder/sheets/{id}": {
+        "delete": _operation(
+            "Take out a sheet by the number of its front",
+            None,
+            status=204,
+            named="sheet",
+            fails=(409,),
+        )
+    },
+    "/platen": {"get": _operation("What lies on the glass", _ref("Platen"))},
+    "/platen/empty": {
+        "post": _operation("Take the page off the glass", _ref("Platen"), fails=(409,))
+    },
+    "/platen/sheets": {
+        "post": _operation(
+            "Lay the pages of files on the glass, in place of what lies there; each job finds the "
+            "next one",
+            _ref("LaidOnPlaten"),
+            status=201,
+            body=_FILES,
+            takes="multipart/form-data",
+            fails=(400, 409, 413, 415, 422),
+        )
+    },
+    "/pages/{id}/picture": {
+        "get": _operation(
+            "A small picture of a page in the feeder or on the glass",
+            {"type": "string", "contentMediaType": "image/jpeg"},
+            kind="image/jpeg",
+            named="page",
+            query={"load": _NUMBER},
+            fails=(409,),
+        )
+    },
     "/destinations": {
         "get": _operation("The computers that wait for scans", _list(_ref("Destination")))
     },

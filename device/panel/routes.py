@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from device.panel import openapi
-from device.panel.api import Api, Parts, answer
+from device.panel import openapi, paper
+from device.panel.answers import answer
+from device.panel.api import Api, Parts
 from device.panel.live import Live
 from device.panel.problems import Handler, not_found
 from device.panel.views import Json
@@ -19,9 +20,16 @@ Resource = Callable[[Api, web.Request], Awaitable[web.StreamResponse]]
 
 RESOURCES: tuple[tuple[str, str, Resource], ...] = (
     ("GET", "/state", Api.state),
-    ("GET", "/feeder", Api.feeder),
-    ("POST", "/feeder/load", Api.load),
-    ("POST", "/feeder/empty", Api.empty),
+    ("GET", "/feeder", paper.feeder),
+    ("POST", "/feeder/load", paper.load),
+    ("POST", "/feeder/empty", paper.empty_feeder),
+    ("POST", "/feeder/sheets", paper.lay_in),
+    ("PUT", "/feeder/sheets", paper.arrange),
+    ("DELETE", "/feeder/sheets/{id}", paper.take_out),
+    ("GET", "/platen", paper.platen),
+    ("POST", "/platen/empty", paper.empty_platen),
+    ("POST", "/platen/sheets", paper.lay_on_platen),
+    ("GET", "/pages/{id}/picture", paper.picture),
     ("GET", "/destinations", Api.destinations),
     ("POST", "/destinations/{id}/press", Api.press),
     ("GET", "/presses", Api.presses),
@@ -38,6 +46,9 @@ RESOURCES: tuple[tuple[str, str, Resource], ...] = (
     ("GET", "/journal/{id}", Api.journal_entry),
 )
 """What there is of each device; `openapi` describes the same."""
+
+
+_ADD = {"GET": web.get, "POST": web.post, "PUT": web.put, "DELETE": web.delete}
 
 
 def routes(devices: Devices, live: Live) -> list[web.RouteDef]:
@@ -62,8 +73,7 @@ def routes(devices: Devices, live: Live) -> list[web.RouteDef]:
     for method, path, resource in (*RESOURCES, ("GET", "/events", events)):
         handler = _of_device(devices, resource)
         for base in (openapi.BASE, openapi.BASE + openapi.DEVICE):
-            add = web.get if method == "GET" else web.post if method == "POST" else web.delete
-            found.append(add(base + path, handler))
+            found.append(_ADD[method](base + path, handler))
     return found
 
 

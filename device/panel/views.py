@@ -42,13 +42,31 @@ def feeder(tray: Tray) -> Json:
     return {
         "virtual": tray.virtual,
         "empty": tray.feeder_empty if tray.virtual else None,
-        "pages": [page(one) for one in tray.feeder],
+        "pages": [page(one, tray) for one in tray.feeder],
     }
 
 
-def page(value: TrayPage) -> Json:
-    """One side of a sheet."""
-    return {"number": value.number, "label": value.label, "back": value.back}
+def platen(tray: Tray) -> Json:
+    """What lies on the glass, and what will lie there after it, over and over."""
+    return {
+        "virtual": tray.virtual,
+        "empty": tray.platen_empty if tray.virtual else None,
+        "pages": [page(one, tray) for one in tray.platen],
+    }
+
+
+def page(value: TrayPage, tray: Tray) -> Json:
+    """One side of a sheet; a sheet is called by the number of its front.
+
+    `picture` is a path below that of the device's resources, another one when the source was read
+    again, for its pages may be others then.
+    """
+    return {
+        "number": value.number,
+        "label": value.label,
+        "back": value.back,
+        "picture": f"pages/{value.number}/picture?load={tray.loads}",
+    }
 
 
 def destination(value: Destination) -> Json:

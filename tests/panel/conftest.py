@@ -1,9 +1,12 @@
 """A device with a front panel, and a client of it that is standard library only."""
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -11,10 +14,13 @@ from eventing.subscriber import Sink
 from eventing.wired import EventDevice
 
 from device.http.server import open_sockets
+from device.pages.supervisor import PageLine
 from device.panel.api import Facts, Parts
 from device.panel.journal import Journal
 from device.panel.live import Bell
+from device.panel.previews import Previews
 from device.panel.server import PanelServer
+from device.panel.uploads import Uploads
 
 
 class Answer(NamedTuple):
@@ -68,6 +74,12 @@ class PanelDevice(EventDevice):
 
     def __init__(self, token: str = "", **options: Any) -> None:
         super().__init__(**options)
+        self.folder = Path(tempfile.mkdtemp()) / "laid-in"
+        self.previews = Previews(
+            PageLine("chart:sheets=3", clock=self.clock, laid_dir=self.folder),
+            loads=lambda: self.engine.tray.loads,
+        )
+        self.uploads = Uploads(self.folder, self.previews.look)
         sockets = open_sockets("127.0.0.1", 0)
         self.panel = Panel(sockets[0].getsockname()[1])
         self.panelled = [self._parts()]
@@ -94,10 +106,19 @@ class PanelDevice(EventDevice):
             end_subscription=notifications.service.cancel,
             waiting=notifications.delivery.waiting,
             bell=bell,
+            uploads=self.uploads,
+            tidy=self.tidy,
+            previews=self.previews,
         )
+
+    def tidy(self) -> None:
+        tray = self.engine.tray
+        self.uploads.sweep((*tray.feeder, *tray.platen))
 
     def close(self) -> None:
         self.wait(self._server.stop())
+        self.wait(self.previews.close(2))
+        shutil.rmtree(self.folder.parent)
         super().close()
 
 

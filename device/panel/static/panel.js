@@ -22,6 +22,7 @@ function heard(changed, whole) {
   }
   if (changed.destinations || changed.presses) showDestinations(known.destinations, known.presses);
   if (changed.feeder) paper.showFeeder(changed.feeder);
+  if (changed.platen) paper.showPlaten(changed.platen);
   if (changed.jobs) showJobs(changed.jobs);
   if (changed.history) showHistory(changed.history);
   if (changed.subscribers) about.showSubscribers(changed.subscribers);
