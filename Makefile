@@ -22,7 +22,7 @@ SOURCES := pyproject.toml $(wildcard README.md) \
 UV := $(VENV)/bin/python -m uv
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench conformance lock clean system-packages
+.PHONY: help run test lint bench chaos conformance lock clean system-packages
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
@@ -41,6 +41,9 @@ lint: $(VENV)/.tools $(VENV)/.program ## check format, style, types and import a
 
 bench: $(VENV)/.tools $(VENV)/.program ## measure, as ratios to what the libraries alone can do
 	$(VENV)/bin/python bench/run.py $(ARGS)
+
+chaos: $(VENV)/.tools $(VENV)/.program ## disturb deliveries to the scan server in every way that there is
+	$(VENV)/bin/python bench/chaos_points.py $(ARGS)
 
 conformance: $(VENV)/.tools $(VENV)/.program ## write docs/conformance.md from the list and the tests
 	$(VENV)/bin/python tests/conformance/rows.py
