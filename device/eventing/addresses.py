@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import ifaddr
 
 from device.errors import ConfigError, DestinationUnreachable
+from device.eventing.names import look_up
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -98,7 +98,8 @@ class AddressPolicy:
             host, port = parts.hostname, parts.port
         except ValueError:
             raise DestinationUnreachable(url) from None
-        plain = url.isascii() and " " not in url and "@" not in parts.netloc and "#" not in url
+        plain = url.isascii() and url.isprintable() and not {" ", "#"} & set(url)
+        plain = plain and "@" not in parts.netloc
         if parts.scheme.lower() not in ("http", "https") or not host or port == 0 or not plain:
             raise DestinationUnreachable(url)
         links = self._links()
@@ -163,9 +164,7 @@ async def _addresses(host: str) -> list[Address]:
         return [literal]
     try:
         async with asyncio.timeout(RESOLVE_S):
-            found = await asyncio.get_running_loop().getaddrinfo(
-                host, None, type=socket.SOCK_STREAM
-            )
+            found = await look_up(host)
     except (OSError, UnicodeError, TimeoutError):
         return []
-    return list(dict.fromkeys(parse(str(entry[4][0]))[0] for entry in found))
+    return list(dict.fromkeys(parse(address)[0] for address in found))

@@ -78,8 +78,9 @@ class Sender:
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 log.debug("%s: %r", sink.url, error)
                 # A connection that lay idle may have been closed meanwhile; a new one will tell.
+                # Who takes a message and then closes without a word may have acted on it.
                 if not (again and exchange.reused):
-                    return Failed.UNREACHED
+                    return Failed.UNANSWERED if exchange.sent else Failed.UNREACHED
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 log.debug("%s: %r", sink.url, error)
                 return Failed.UNANSWERED if exchange.sent else Failed.UNREACHED

@@ -78,7 +78,7 @@ class Subscription:
 class Failed(Enum):
     """How a delivery failed, as far as it decides what comes next."""
 
-    UNREACHED = auto()  # nothing was sent, or the peer closed instead of answering
+    UNREACHED = auto()  # nothing was sent
     UNANSWERED = auto()  # it was sent; whether it was taken is not known
     ANSWERED_BUSY = auto()  # a 5xx: it may be taken later
     ANSWERED_NO = auto()  # any other answer that is not 2xx

@@ -1,5 +1,6 @@
 """Sinks of all kinds: each costs itself only, and each gets its events in order."""
 
+import socket
 import threading
 import time
 
@@ -111,6 +112,32 @@ def test_what_may_have_been_taken_is_not_sent_twice(make_device, make_sink):
     publish(device, 1, 1)
     sink.wait_for("JobStatusEvent", 2)
     assert numbers(sink) == [0, 1]
+
+
+def test_who_takes_an_event_and_says_nothing_gets_it_once(device, subscriber):
+    """It may have acted on it; a second copy would be a second scan."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken: list[bytes] = []
+
+        def serve() -> None:
+            for _ in range(2):
+                connection, _peer = server.accept()
+                with connection, connection.makefile("rb") as stream:
+                    head = iter(stream.readline, b"\r\n")
+                    length = next(
+                        int(line.split()[1]) for line in head if b"content-length" in line.lower()
+                    )
+                    while next(head, None) is not None:
+                        pass
+                    taken.append(stream.read(length))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        subscriber.subscribe(f"http://127.0.0.1:{server.getsockname()[1]}/")
+        publish(device, 2)
+        thread.join(10)
+    assert [b">0<" in taken[0], b">1<" in taken[1]] == [True, True]
+    assert outcomes(device, Failed.UNANSWERED) >= 1
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 400, 404, 410])
