@@ -8,6 +8,7 @@ import pytest
 from clients.wsscan import SCAN, WSE, scan_ticket
 from eventing.subscriber import Answer, Sink, free_port
 from eventing.wired import HASTY, EventDevice
+from support import schema
 from support.wait import wait_until
 
 from device.eventing.delivery import MAX_WAITING
@@ -88,6 +89,7 @@ def test_the_end_waits_for_no_sink_that_hangs(make_device, make_sink):
     device.close()
     assert time.monotonic() - began < 4
     (end,) = good.of("SubscriptionEnd")
+    schema.check_document(end.raw)
     assert end.path == "/sink/end"
 
 

@@ -176,3 +176,33 @@ def test_a_jobs_end_reads_like_the_specimen(device, subscriber, sink):
 def shape(got: Got) -> list[tuple[str, str]]:
     inside = list(got.body[0].iter())[1:]
     return [(one.tag.rpartition("}")[2], (one.text or "").strip()) for one in inside]
+
+
+def test_a_jam_in_mid_job_tells_of_the_cause_before_its_effects(device, subscriber, sink):
+    job = device.client.create_scan_job(scan_ticket(source="ADF"))
+    device.client.retrieve_image(job.id, job.token)
+    subscriber.subscribe(sink.url)
+    engine = device.engine
+    device.do(lambda: engine.raise_condition(ConditionName.MEDIA_JAM, "ADF"))
+    (stopped,) = sink.wait_for("JobStatusEvent")
+    number = device.do(lambda: engine.scanner.find("MediaJam", "ADF").condition_id)
+    device.do(lambda: engine.clear_condition(number))
+    _, goes_on = sink.wait_for("JobStatusEvent", 2)
+    assert sink.names() == [
+        "ScannerStatusConditionEvent",
+        "ScannerStatusSummaryEvent",
+        "JobStatusEvent",
+        "ScannerStatusConditionClearedEvent",
+        "ScannerStatusSummaryEvent",
+        "JobStatusEvent",
+    ]
+    reason = "JobStatus/JobStateReasons/JobStateReason"
+    assert stopped.text(reason) == "ScannerStopped"
+    assert goes_on.text(reason) != "ScannerStopped"
+    assert [
+        got.text("StatusSummary/ScannerState") for got in sink.of("ScannerStatusSummaryEvent")
+    ] == [
+        "Stopped",
+        "Processing",
+    ]
+    assert len(list(device.client.images(job))) == 2

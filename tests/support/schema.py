@@ -3,7 +3,7 @@
 from functools import cache
 from pathlib import Path
 
-from clients.wsscan import SCAN, SOAP, Reply
+from clients.wsscan import SCAN, SOAP, WSE, Reply
 from lxml import etree
 
 FOLDER = Path(__file__).parents[1] / "schema"
@@ -16,8 +16,8 @@ def schema() -> etree.XMLSchema:
 
 
 def check(reply: Reply) -> None:
-    """Raise unless every scan answer and every fault is valid. For `Client(check=...)`."""
-    if reply.body is None or reply.body.tag.rpartition("}")[0][1:] not in {SCAN, SOAP}:
+    """Raise unless answers of scanning and eventing, and faults, are valid: `Client(check=...)`."""
+    if reply.body is None or reply.body.tag.rpartition("}")[0][1:] not in {SCAN, SOAP, WSE}:
         return
     if len(reply.soap) > MAX_ENVELOPE:
         raise AssertionError(f"an envelope of {len(reply.soap)} octets")
