@@ -157,6 +157,27 @@ class Description:
     sources: tuple[Abilities, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One of several sources that a source without an argument stands for.
+
+    `source` names it alone. `key` is the same whenever it comes back; of two that have the same
+    one, `place` tells which is which. `maker` may be ''; `name` is what its driver calls it now.
+    """
+
+    source: str
+    key: str
+    place: str
+    maker: str
+    model: str
+    name: str
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return f"{self.maker} {self.model}".strip()
+
+
 class Backend(Protocol):
     """A source of pages, opened."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
-from scanner_backends.base import Backend
+from scanner_backends.base import Backend, Found
 from scanner_backends.errors import SourceError
 
 GROUP = "wsd_scanner.backends"
@@ -23,6 +23,10 @@ OWN = {
 }
 """Our own, by name: a worker that opens one of them need not read the metadata of everything that
 is installed, and nobody else's entry point can take the name."""
+
+
+FINDERS = {"sane": "scanner_backends.sane.listing:found"}
+"""Backends whose sources may come and go: what lists them, given the argument."""
 
 
 def parse(source: str) -> tuple[str, str]:
@@ -48,7 +52,29 @@ def open_backend(source: str) -> Backend:
         SourceError: the name is unknown, the backend cannot be loaded, or it refuses the argument.
     """
     name, argument = parse(source)
-    return _load(name, check(source))(argument)
+    return cast(Backend, _load(name, check(source))(argument))
+
+
+def comes_and_goes(source: str) -> bool:
+    """Whether a source is one that may be unplugged."""
+    return parse(source)[0] in FINDERS
+
+
+def stands_for_many(source: str) -> bool:
+    """Whether a source stands for all that its backend finds, since it names none of them."""
+    name, argument = parse(source)
+    return name in FINDERS and not argument.partition("?")[0].strip()
+
+
+def find(source: str) -> list[Found]:
+    """What a source that comes and goes could stand for now. May take seconds, and may crash.
+
+    Raises:
+        BackendError: nobody can tell.
+    """
+    name, argument = parse(source)
+    finder = cast(Callable[[str], list[Found]], _load(name, FINDERS[name]))
+    return finder(argument)
 
 
 def check(source: str) -> str:
@@ -90,10 +116,10 @@ def _found() -> dict[str, str]:
     return {point.name: point.value for point in entry_points(group=GROUP)} | OWN
 
 
-def _load(name: str, target: str) -> Callable[[str], Backend]:
+def _load(name: str, target: str) -> Any:
     module, _, attribute = target.partition(":")
     try:
-        return cast(Callable[[str], Backend], getattr(import_module(module), attribute.strip()))
+        return getattr(import_module(module), attribute.strip())
     except (ImportError, AttributeError) as error:
         raise SourceError(f"The source {name!r} cannot be loaded: {error}.") from error
 

@@ -11,7 +11,8 @@ from scanner_backends.errors import BackendError, SourceError
 
 EPILOG = """\
 Scanners that SANE finds are listed with what the device would announce of them; SANE_CONFIG_DIR
-tells where SANE's configuration is. --options shows what each option of a scanner is used for. A
+tells where SANE's configuration is. Its identity is what a scanner keeps wherever it is plugged in:
+the device on the network has the same UUID as before. --options shows what each option of a scanner is used for. A
 file that sets, fixes or hides options is given as sane:NAME?options=FILE.
 
 examples:
@@ -19,7 +20,8 @@ examples:
   --source chart:sheets=5
   --source images:~/pages
   --source images:report.pdf
-  --source sane:epson2
+  --source sane              every scanner that is there, or will be: each a device of its own
+  --source sane:epson2       the one with this in its name
   wsd-scanner sources --options test:0
 """
 
@@ -53,6 +55,9 @@ def _say_scanners() -> None:
         for found in listing.scanners():
             none = False
             say(f"\nsane:{found.device.name}  {found.device.vendor} {found.device.model}".rstrip())
+            say(f"  {'identity':<10} {found.key}")
+            if not found.wanted:
+                say("  only if it is named: --source sane does without it")
             if found.description is None:
                 say(f"  {found.error}")
                 continue

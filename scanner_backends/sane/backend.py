@@ -15,13 +15,14 @@ from scanner_backends.sane.options import NAMES, Role
 from scanner_backends.sane.scanner import Scanner
 from scanner_backends.sane.words import Handle, Library, SaneDevice
 
+PREFIX = "sane:"
 OPTIONS = "?options="
 
 log = logging.getLogger(__name__)
 
 
 class SaneBackend:
-    """A scanner that SANE drives; sane:NAME takes its name or a part of it, sane the only one.
+    """A scanner that SANE drives; sane:NAME takes its name or a part of it, sane all there are.
 
     `sane:NAME?options=FILE` names a file that sets, fixes and hides options (`device_file`).
 

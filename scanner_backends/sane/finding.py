@@ -8,31 +8,69 @@ from __future__ import annotations
 
 import re
 import socket
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from scanner_backends.errors import SourceError
+from scanner_backends.sane.identity import local_name
 from scanner_backends.sane.words import SaneDevice
 
 NETWORK_BACKENDS = ("airscan", "escl")
+CAMERAS = ("dc210", "dc240", "dc25", "dmc", "gphoto2", "pint", "qcam", "stv680", "v4l")
+"""Backends whose devices take pictures, but not of paper."""
+_USB_BY_ESCL = "airscan:e"
 _ADDRESS = re.compile(r"\bip=([0-9A-Fa-f.:]+)")
 
 
 def is_network(name: str) -> bool:
     """Whether a SANE name belongs to a backend that finds network scanners, ours among them."""
-    return name.partition(":")[0] in NETWORK_BACKENDS
+    return _backend(name) in NETWORK_BACKENDS
 
 
 def is_ours(device: SaneDevice) -> bool:
     """Whether a device of a network backend lives on this very machine.
 
     sane-airscan tells the address as the device's type (`ip=192.0.2.1`), escl in its name. One
-    that tells none is taken for ours: better one source less than a circle.
+    that tells none is taken for ours: better one source less than a circle. A USB scanner that
+    ipp-usb offers on the loopback is none of ours: we do not speak eSCL.
     """
-    if not is_network(device.name):
+    if not is_network(device.name) or _is_usb_by_escl(device):
         return False
-    told = _ADDRESS.search(device.type)
-    address = told[1] if told else urlsplit(device.name.partition(":")[2]).hostname
+    address = _address(device)
     return not address or _is_local(address)
+
+
+def is_wanted(device: SaneDevice) -> bool:
+    """Whether a device is one of those to be put on the network when none of them is named.
+
+    No network scanner is: it is there already, and two programs like this one would pass each
+    other's back and forth for ever. No camera is, either.
+    """
+    network = is_network(device.name) and not _is_usb_by_escl(device)
+    return not network and _backend(device.name) not in CAMERAS
+
+
+def _backend(name: str) -> str:
+    return local_name(name).partition(":")[0]
+
+
+def _is_usb_by_escl(device: SaneDevice) -> bool:
+    """Whether a device is plugged in here, and driven by ipp-usb and sane-airscan."""
+    if not device.name.startswith(_USB_BY_ESCL):
+        return False
+    address = _address(device)
+    try:
+        return bool(address) and ip_address(address or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _address(device: SaneDevice) -> str | None:
+    """Where a device of a network backend lives, None if it does not tell."""
+    told = _ADDRESS.search(device.type)
+    if told is not None:
+        return told[1]
+    return urlsplit(local_name(device.name).partition(":")[2]).hostname
 
 
 def choose(wanted: str, devices: list[SaneDevice]) -> SaneDevice:

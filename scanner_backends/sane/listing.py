@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from scanner_backends.base import Description
+from scanner_backends.base import Description, Found
 from scanner_backends.errors import BackendError
-from scanner_backends.sane import finding
-from scanner_backends.sane.backend import SaneBackend
+from scanner_backends.sane import finding, identity
+from scanner_backends.sane.backend import OPTIONS, PREFIX, SaneBackend
 from scanner_backends.sane.library import LibSane
 from scanner_backends.sane.options import ROLES, Role, is_deep, mode_of, source_of
 from scanner_backends.sane.words import Library, Option, Range, SaneDevice, Unit
@@ -18,9 +19,14 @@ _UNITS = {Unit.PIXEL: " px", Unit.BIT: " bit", Unit.MM: " mm", Unit.DPI: " dpi",
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A scanner, and what it can do or why that cannot be told."""
+    """A scanner, who it is, and what it can do or why that cannot be told.
+
+    `wanted`: it is one of those that `sane` without a name stands for.
+    """
 
     device: SaneDevice
+    key: str
+    wanted: bool
     description: Description | None = None
     error: str = ""
 
@@ -43,17 +49,54 @@ def scanners(make: Callable[[], Library] = LibSane) -> Iterator[Listed]:
     """The scanners that can be a source, one after the other. Raises BackendError."""
     library = make()
     try:
-        found = [device for device in library.devices() if not finding.is_ours(device)]
+        usable = [device for device in library.devices() if not finding.is_ours(device)]
     finally:
         library.exit()
-    for device in found:
+    for device in usable:
         backend = SaneBackend(device.name, make)
+        listed = Listed(device, identity.key_of(device.name)[0], finding.is_wanted(device))
         try:
-            yield Listed(device, backend.describe())
+            yield replace(listed, description=backend.describe())
         except BackendError as error:
-            yield Listed(device, error=str(error))
+            yield replace(listed, error=str(error))
         finally:
             backend.close()
+
+
+def found(
+    argument: str, make: Callable[[], Library] = LibSane, usb: Path = identity.USB_DEVICES
+) -> list[Found]:
+    """The scanners that `sane:ARGUMENT` could stand for; all that are wanted if it names none.
+
+    One scanner that several drivers know is listed once, as the first of them calls it.
+
+    Raises:
+        SourceError: SANE is not there.
+        BackendError: it cannot tell.
+    """
+    name, marked, file = argument.partition(OPTIONS)
+    library = make()
+    try:
+        usable = [device for device in library.devices() if not finding.is_ours(device)]
+    finally:
+        library.exit()
+    if not name.strip():
+        usable = [device for device in usable if finding.is_wanted(device)]
+    listed: dict[object, Found] = {}
+    for device in usable:
+        key, place = identity.key_of(device.name, usb)
+        plugged = identity.usb_device(device.name, usb)
+        scanner = device.name if plugged is None else plugged.bus_path
+        source = f"{PREFIX}{device.name}{marked}{file}"
+        maker = "" if finding.is_network(device.name) else device.vendor  # there it is the protocol
+        model = _plain(device.model) or device.name
+        listed.setdefault(scanner, Found(source, key, place, _plain(maker), model, device.name))
+    return list(listed.values())
+
+
+def _plain(text: str) -> str:
+    """A driver's words, fit for people and for XML."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def options(argument: str, make: Callable[[], Library] = LibSane) -> list[UsedOption]:

@@ -25,7 +25,7 @@ def sources(*words: str) -> "subprocess.CompletedProcess[str]":
 def test_scanners_are_listed_with_what_would_be_announced():
     done = sources()
     assert done.returncode == 0, done.stderr
-    assert "\nsane:test:0  Noname frontend-tester\n" in done.stdout
+    assert "\nsane:test:0  Noname frontend-tester\n  identity   test:0\n" in done.stdout
     assert "\nsane:test:1 " in done.stdout
     (platen,) = {line for line in done.stdout.splitlines() if line.startswith("  Platen")}
     assert "300.0 x 300.0 mm" in platen
