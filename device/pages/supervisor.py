@@ -28,6 +28,7 @@ from device.pages.frames import (
     PageOrder,
     Part,
 )
+from device.pages.room import Room
 from scanner_backends.base import Description, ScanRequest
 from scanner_backends.errors import BackendError, Cancelled, IoError, NoDocs
 
@@ -59,10 +60,14 @@ class Patience:
 
 
 class PageLine:
-    """The pages of one source. Its worker is started when it is first needed, and kept warm.
+    """The pages of one source. Its worker is started when it is first needed, and kept warm until
+    it is told to `rest`.
 
     One page is under way at a time; a second `page` waits until the first has ended, was closed
     or was cancelled.
+
+    Args:
+        room: shared with others, it bounds how many workers there are.
     """
 
     def __init__(
@@ -73,13 +78,17 @@ class PageLine:
         spool_dir: Path | None = None,
         laid_dir: Path | None = None,
         patience: Patience | None = None,
+        room: Room | None = None,
     ) -> None:
-        self._arguments = [source, *(str(folder or "") for folder in (spool_dir, laid_dir))]
+        self._folders = [str(folder or "") for folder in (spool_dir, laid_dir)]
         self._source = source
+        self._room = room or Room()
         self._clock = clock
         self._patience = patience or Patience()
         self._turn = asyncio.Lock()
         self._child: Child | None = None
+        self._child_source = ""
+        self._run: int | None = None  # the job that may want further pages
         self._image: PageImage | None = None
 
     async def start(self) -> Description:
@@ -136,6 +145,7 @@ class PageLine:
             BackendError: whatever else keeps the page from beginning.
         """
         await self._turn.acquire()
+        self._run = job_id
         try:
             child = await self._ready()
         except BaseException:
@@ -163,6 +173,25 @@ class PageLine:
         """No further page is asked for that job: real media may come to rest. Does not wait."""
         if self._child is not None and self._child.alive:
             self._child.send(CancelOrder(job_id))
+        if self._run == job_id:
+            self._run = None
+            self._room.changed()
+
+    def turn_to(self, source: str) -> None:
+        """Take the next page from another source: it is the same one by another name."""
+        self._source = source
+
+    @property
+    def resting(self) -> bool:
+        """Whether there is a worker, and nothing for it to do."""
+        return self._child is not None and self._run is None and not self._turn.locked()
+
+    async def rest(self) -> None:
+        """End a worker that has nothing to do; the next page starts another."""
+        if not self.resting:
+            return
+        async with self._turn:
+            await self._quit()
 
     async def close(self, within_s: float | None = None) -> None:
         """End the page under way, and the worker; by force before `within_s` seconds are over."""
@@ -170,9 +199,16 @@ class PageLine:
             self._patience = self._patience.within(within_s)
         if self._image is not None:
             await self._stop(self._image)
+        await self._quit()
+
+    async def _quit(self) -> None:
+        """Let the worker go."""
         child, self._child = self._child, None
         if child is not None:
-            await child.quit(self._patience.term_s)
+            try:
+                await child.quit(self._patience.term_s)
+            finally:
+                self._room.leave(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -191,18 +227,29 @@ class PageLine:
         return self._child.pid if self._child is not None and self._child.alive else None
 
     async def _ready(self) -> Child:
-        """The worker, started anew if the last one died."""
-        if self._child is not None and not self._child.alive:
+        """The worker, started anew if the last one died, or is the source's by another name."""
+        if self._child is not None and not (
+            self._child.alive and self._child_source == self._source
+        ):
             await self._replace()
         if self._child is None:
-            self._child = await Child.start(self._arguments)
+            await self._room.enter(self)
+            try:
+                self._child = await Child.start([self._source, *self._folders])
+            except BaseException:
+                self._room.leave(self)
+                raise
+            self._child_source = self._source
         return self._child
 
     async def _replace(self) -> None:
         """End the worker; the next call starts another."""
         child, self._child = self._child, None
         if child is not None:
-            await child.end(self._patience.term_s)
+            try:
+                await child.end(self._patience.term_s)
+            finally:
+                self._room.leave(self)
 
     async def _described(self, child: Child) -> Description:
         text = b""
