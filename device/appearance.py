@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import replace
 
 from device.config import Config
@@ -54,9 +55,9 @@ def metadata(shape: Profile, identity: str, scan_path: str) -> DeviceMetadata:
     )
 
 
-def page(shape: Profile, identity: str, engine: Engine) -> str:
-    """The page that a browser gets at the device's address, as HTML."""
-    facts = (
+def facts(shape: Profile, identity: str, engine: Engine) -> str:
+    """What a browser is told of a device, as HTML."""
+    told = (
         ("Model", f"{shape.model.manufacturer} {shape.model.model_name}"),
         ("Serial number", shape.serial_number),
         ("Identity", f"urn:uuid:{identity}"),
@@ -64,10 +65,14 @@ def page(shape: Profile, identity: str, engine: Engine) -> str:
         ("Jobs", str(len(engine.active()))),
         ("Sheets in the feeder", str(len(engine.tray.feeder))),
     )
-    rows = "".join(f"<dt>{key}<dd>{html.escape(value)}" for key, value in facts)
-    name = html.escape(shape.friendly_name)
+    rows = "".join(f"<dt>{key}<dd>{html.escape(value)}" for key, value in told)
+    return f"<h1>{html.escape(shape.friendly_name)}</h1><dl>{rows}</dl>"
+
+
+def page(title: str, devices: Sequence[str]) -> str:
+    """The page that a browser gets, with the facts of some devices, as HTML."""
+    advice = "A WSD scanner: add it in your computer's scanner settings."
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
-        f"<h1>{name}</h1><dl>{rows}</dl>"
-        "<p>A WSD scanner: add it in your computer's scanner settings.</p></html>"
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f"{''.join(devices)}<p>{advice if devices else 'No scanner is here now.'}</p></html>"
     )

@@ -6,12 +6,13 @@ import asyncio
 import logging
 import random
 import uuid
+from collections.abc import Callable, Sequence
 from functools import partial
 from ipaddress import ip_address
 
 from aiohttp import web
 
-from device.appearance import metadata, page, possible
+from device.appearance import facts, metadata, possible
 from device.clock import Clock
 from device.config import Config
 from device.discovery import directed
@@ -29,7 +30,9 @@ from device.jobs.history import HistoryStore
 from device.jobs.ports import Limits
 from device.jobs.tray import Tray
 from device.model.changes import Change, ConditionRaised, JobEnded
+from device.model.job import JobState
 from device.notifications import Notifications, Rules
+from device.pages.room import Room
 from device.pages.supervisor import PageLine
 from device.panel.api import Facts, Parts
 from device.panel.journal import Journal
@@ -47,9 +50,13 @@ from scanner_backends.errors import BackendError
 
 log = logging.getLogger(__name__)
 
+SCAN_PATH = "/scan"
+"""Where the scan service of the first device is always."""
 HISTORY_FILE = "jobs.jsonl"
 CHART_RELOAD_S = 10.0
 JOBS_END_S = 3.0
+IDLE_S = 60.0
+"""How long a scanner's worker is kept warm: it starts within a second."""
 PAGES_END_S = 0.3
 """What of the stop is left for the worker at least."""
 
@@ -63,7 +70,9 @@ class Device:
         source: where its pages come from, `NAME[:ARGUMENT]`.
         state: who it is; closed with it.
         shape: what it claims to be.
-        scan_path: where its scan service lives.
+        scan_path: where its scan service lives; '' is below its own address.
+        room: where its worker finds room.
+        failed: told when a job was ended by the system: its scanner may be gone.
     """
 
     def __init__(
@@ -74,27 +83,31 @@ class Device:
         source: str,
         state: State,
         shape: Profile,
-        scan_path: str,
+        scan_path: str = "",
+        room: Room | None = None,
+        failed: Callable[[], None] = lambda: None,
     ) -> None:
         self._config = config
         self._clock = clock
         self._source = source
         self._state = state
-        self._shape = shape
-        self._scan_path = scan_path
+        self.shape = shape
+        self._failed = failed
         self.name = " ".join(shape.friendly_name.split())
         self.uuid = state.uuid
         self.urn = f"urn:uuid:{state.uuid}"
         self.path = f"/{state.uuid}"
+        self._scan_path = scan_path or f"{self.path}{SCAN_PATH}"
         laid_dir = state.path("laid-in")
         self._pages, to_look_at = (
-            PageLine(source, clock=clock, spool_dir=config.spool_dir, laid_dir=laid_dir)
+            PageLine(source, clock=clock, spool_dir=config.spool_dir, laid_dir=laid_dir, room=room)
             for _ in range(2)
         )
         self._previews = Previews(to_look_at, loads=lambda: self._engine.tray.loads)
         self._uploads = Uploads(laid_dir, self._previews.look)
         self._feeder_news = asyncio.Event()
         self._reload_asked = asyncio.Event()
+        self._job_over = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -110,11 +123,16 @@ class Device:
         except OSError as error:
             raise ConfigError(f"{folder}: cannot hold pages: {error.strerror}.") from None
         self._description = await self._pages.start()
-        self._configuration = possible(self._shape.configuration, self._description)
+        self._configuration = possible(self.shape.configuration, self._description)
 
-    def build(self, host: str, port: int) -> None:
-        """Introduce the parts to each other; `host` and `port` are where we listen."""
-        config, shape = self._config, self._shape
+    def build(self, host: str, port: int, behind: Callable[[], Sequence[Responder]]) -> None:
+        """Introduce the parts to each other.
+
+        Args:
+            host, port: where we listen.
+            behind: the devices that one finds who asks for devices at our address, us first.
+        """
+        config, shape = self._config, self.shape
         self._bell = Bell()
         self._journal = Journal(self._clock, noted=self._bell.ring)
         self._notifications = Notifications(
@@ -150,11 +168,11 @@ class Device:
         dispatcher.add(*dpws.routes(described), *self._scan.routes())
         dispatcher.add(*self._notifications.routes())
         self._build_responder(described, host, port)
-        dispatcher.add(*directed.routes(lambda: (self.responder,)))
+        dispatcher.add(*directed.routes(behind))
         self._endpoint = SoapEndpoint(
             dispatcher,
             uuid_urn=self.urn,
-            paths=("/", self.path, self._scan_path, STABLE_PATH),
+            paths=("/", self.path, self._scan_path, SCAN_PATH, STABLE_PATH),
             clock=self._clock,
             base=partial(base_url, advertise=config.advertise or None),
         )
@@ -191,6 +209,9 @@ class Device:
             group.create_task(self._notifications.run()),
             group.create_task(self._previews.run()),
         ]
+        if not self._description.virtual:
+            self._job_over.set()
+            self._tasks.append(group.create_task(self._rest_when_idle()))
         _tell(self._description)
         if self._state.place > 1:
             log.warning(
@@ -212,13 +233,15 @@ class Device:
     async def close(self, within_s: float = PAGES_END_S) -> None:
         """Let go of the source, within so many seconds, and of the identity."""
         within_s = max(PAGES_END_S, within_s)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._pages.close(within_s))
-            group.create_task(self._previews.close(within_s))
-        self._uploads.close()
-        self._state.close()
-        for task in self._tasks:
-            task.cancel()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pages.close(within_s))
+                group.create_task(self._previews.close(within_s))
+        finally:
+            self._uploads.close()
+            self._state.close()
+            for task in self._tasks:
+                task.cancel()
 
     # ---- what others see of it
 
@@ -226,13 +249,13 @@ class Device:
         """Answer a POST."""
         return await self._endpoint.handle(request)
 
-    def page(self) -> str:
-        """What a browser sees of it."""
-        return page(self._shape, self.uuid, self._engine)
+    def facts(self) -> str:
+        """What a browser sees of it, as HTML."""
+        return facts(self.shape, self.uuid, self._engine)
 
     def parts(self, url: str) -> Parts:
         """What the panel sees and touches; `url` is the metadata address."""
-        model, notifications = self._shape.model, self._notifications
+        model, notifications = self.shape.model, self._notifications
         return Parts(
             Facts(
                 name=self.name,
@@ -254,6 +277,44 @@ class Device:
             tidy=self._tidy,
             previews=self._previews,
         )
+
+    async def rest(self) -> None:
+        """Let go of a worker that has nothing to do."""
+        await self._pages.rest()
+
+    async def _rest_when_idle(self) -> None:
+        """Let go of the worker of a scanner that nobody has used for a while."""
+        while True:
+            await self._job_over.wait()
+            self._job_over.clear()
+            try:
+                async with asyncio.timeout(IDLE_S):
+                    await self._job_over.wait()
+            except TimeoutError:
+                await self._pages.rest()
+
+    # ---- a source that may be unplugged
+
+    @property
+    def sane_name(self) -> str:
+        """What the driver called the source when it was looked at last."""
+        return self._description.name
+
+    async def unplugged(self) -> None:
+        """The source is not there. The device stays, stopped, until it is."""
+        self._engine.unplugged()
+        await self._pages.rest()
+
+    async def plugged_in(self, source: str) -> None:
+        """The source is there again, and is called `source` now."""
+        self.renamed(source)
+        await self._try_to_load()
+        self._engine.plugged_in()
+
+    def renamed(self, source: str) -> None:
+        """The source is called `source` now."""
+        self._source = source
+        self._pages.turn_to(source)
 
     # ---- the source, read again
 
@@ -286,14 +347,14 @@ class Device:
 
     async def _load(self) -> None:
         """Read the source afresh. Raises BackendError."""
-        description = await self._engine.reload()
+        description = self._description = await self._engine.reload()
         _tell(description)
         self._reconfigure(description)
 
     def _reconfigure(self, description: Description) -> None:
         """Claim what the source has now, and tell if that is something else than before."""
         before, ticket = self._scan.configuration, self._scan.default_ticket
-        self._scan.reconfigure(possible(self._shape.configuration, description))
+        self._scan.reconfigure(possible(self.shape.configuration, description))
         after, new_ticket = self._scan.configuration, self._scan.default_ticket
         if after != before:
             self._notifications.reconfigured(after, None if new_ticket == ticket else new_ticket)
@@ -313,6 +374,9 @@ class Device:
         self._bell.ring()
         if isinstance(change, JobEnded):
             self._pages.job_over(change.job.status.job_id)
+            self._job_over.set()
+            if change.job.status.state is JobState.ABORTED:
+                self._failed()
         if isinstance(change, ConditionRaised | JobEnded):
             self._feeder_news.set()
 

@@ -93,6 +93,17 @@ class State:
         """The device's UUID, in lower case."""
         return str(self._values["uuid"])
 
+    def recall(self, what: str) -> str:
+        """A text that was remembered, '' if it never was."""
+        text = self._values.get(what, "")
+        return text if isinstance(text, str) else ""
+
+    def remember(self, what: str, text: str) -> None:
+        """Remember a text over restarts. Raises ConfigError."""
+        if text != self.recall(what):
+            self._values[what] = text
+            self.save()
+
     def next_job_id(self) -> int:
         """A JobId that was not given before, until all two thousand million are used up."""
         last = self._values.get("last_job_id", 0)

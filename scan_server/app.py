@@ -147,7 +147,10 @@ class _Server:
             max_early_parts=MAX_PARTS - 1,
         )
         self._http = HttpServer(
-            self._endpoint.handle, list(listeners.tcp), lambda: _page(description), context
+            self._endpoint.handle,
+            list(listeners.tcp),
+            lambda path: _page(description) if path == "/" else None,
+            context,
         )
         self._udp = UdpProbe(listeners.udp, responder, names=names, clock=clock)
         url = f"{scheme}://{shown_host(options.host)}:{listeners.port}{PATH}"

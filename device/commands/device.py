@@ -23,6 +23,7 @@ Every setting can also stand in the file, by its name with underscores, or in th
 WSD_SCANNER_NAME. Flags win over the environment, that over the file, that over the default.
 
 When everything is up, one line is printed: ready NAME urn:uuid:UUID URL
+(with --source sane, one for each scanner, and for each that is plugged in later).
 SIGHUP reads the source afresh and fills the feeder; SIGTERM and Ctrl-C end all jobs and say Bye.
 
 examples:

@@ -11,9 +11,9 @@ from scanner_backends.errors import BackendError, SourceError
 
 EPILOG = """\
 Scanners that SANE finds are listed with what the device would announce of them; SANE_CONFIG_DIR
-tells where SANE's configuration is. Its identity is what a scanner keeps wherever it is plugged in:
-the device on the network has the same UUID as before. --options shows what each option of a scanner is used for. A
-file that sets, fixes or hides options is given as sane:NAME?options=FILE.
+tells where SANE's configuration is. By its identity a scanner is known again, and has the same UUID
+on the network, wherever it is plugged in. --options shows what each option of a scanner is used
+for. A file that sets, fixes or hides options is given as sane:NAME?options=FILE.
 
 examples:
   --source chart

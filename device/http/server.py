@@ -26,7 +26,8 @@ MAX_CONNECTIONS = 512
 MAX_CONNECTIONS_OF_ONE_PEER = 128
 STOP_S = 1.5
 
-PageMaker = Callable[[], str]
+PageMaker = Callable[[str], str | None]
+"""Path → the page for people that is there, as HTML; None if there is none."""
 
 
 class PortTaken(ConfigError):
@@ -89,7 +90,7 @@ def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.soc
 
 
 class HttpServer:
-    """Serves SOAP by POST at every path, and a page for people at `/`.
+    """Serves SOAP by POST at every path, and pages for people.
 
     Any path is taken, since clients post to whichever address they hold; what `To` may name is
     checked by the endpoint. There is nothing to route, so there is no router. With a `context` all
@@ -140,13 +141,14 @@ class HttpServer:
             await _continue(request)
             return await self._handle(request)
         headers = {"Server": PRODUCT}
-        if request.path != "/":
+        page = self._page(request.path)
+        if page is None:
             headers["Allow"] = "POST"
             return web.Response(status=405, text="POST a SOAP envelope here.\n", headers=headers)
         if request.method not in ("GET", "HEAD"):
             headers["Allow"] = "GET, HEAD, POST"
             return web.Response(status=405, text="GET this page, or POST.\n", headers=headers)
-        return web.Response(text=self._page(), content_type="text/html", headers=headers)
+        return web.Response(text=page, content_type="text/html", headers=headers)
 
 
 class _Server(web.Server):

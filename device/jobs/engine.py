@@ -57,9 +57,10 @@ class Engine(EngineRoom):
         """Refuse while no further job can be taken.
 
         Raises:
-            NotAcceptingJobs: as many jobs wait as may, or we are going down.
+            NotAcceptingJobs: as many jobs wait as may, the scanner is unplugged, or we are going
+                down.
         """
-        if self._closing or len(self.queue) > self._limits.waiting:
+        if self._closing or self.scanner.unplugged or len(self.queue) > self._limits.waiting:
             raise NotAcceptingJobs
 
     # ---- what others may do

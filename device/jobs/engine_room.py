@@ -16,7 +16,7 @@ from device.jobs.tray import Tray
 from device.model.capabilities import ADF_DUPLEX, is_feeder
 from device.model.changes import Change, ConditionCleared, ConditionRaised, StatusChanged
 from device.model.job import JobState, JobStateReason
-from device.model.status import Component, ConditionName, ScannerStatus, Severity
+from device.model.status import UNPLUGGED, Component, ConditionName, ScannerStatus, Severity
 from scanner_backends.base import Description, TrayPage
 from scanner_backends.errors import (
     BackendError,
@@ -117,6 +117,16 @@ class EngineRoom:
             return False
         self.raise_condition(condition, Component.ADF if is_feeder(source) else Component.PLATEN)
         return True
+
+    def unplugged(self) -> None:
+        """The scanner is not there: jobs wait, and no further one is taken."""
+        self.raise_condition(UNPLUGGED, Component.MEDIA_PATH, Severity.CRITICAL)
+
+    def plugged_in(self) -> None:
+        """The scanner is there again."""
+        condition = self.scanner.find(UNPLUGGED, Component.MEDIA_PATH)
+        if condition is not None:
+            self.clear_condition(condition.condition_id)
 
     def _conditions_changed(self) -> None:
         self._moved()  # the scanner's state is told before that of its jobs (ws-scan section 9.6)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from device.model.status import (
+    UNPLUGGED,
     ClearedCondition,
     ConditionName,
     DeviceCondition,
@@ -83,6 +84,11 @@ class Scanner:
             if condition.name == name and condition.component == component:
                 return condition
         return None
+
+    @property
+    def unplugged(self) -> bool:
+        """Whether there is nothing to scan with."""
+        return any(condition.name == UNPLUGGED for condition in self._active.values())
 
     @property
     def stopped(self) -> bool:

@@ -48,6 +48,10 @@ class ConditionName(StrEnum):
     MULTIPLE_FEED_ERROR = "MultipleFeedError"
 
 
+UNPLUGGED = "wsdscanner:Unplugged"
+"""A vendor's condition: the scanner that the pages come from is not there."""
+
+
 class Component(StrEnum):
     """Where."""
 

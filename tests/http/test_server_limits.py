@@ -19,7 +19,8 @@ async def http(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[HttpServer]:
         return web.Response(text=(await request.read()).decode())
 
     monkeypatch.setattr(server, "HEADER_TIMEOUT_S", 0.1)
-    running = HttpServer(handle, open_sockets("127.0.0.1", 0), lambda: "<p>facts</p>")
+    page = {"/": "<p>facts</p>"}
+    running = HttpServer(handle, open_sockets("127.0.0.1", 0), page.get)
     await running.start()
     yield running
     await running.stop()

@@ -33,6 +33,19 @@ def sane(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def scanners(sane: Path) -> Callable[[int], None]:
+    """Says how many scanners there are from now on: to SANE, and to nobody else."""
+
+    def say(many: int) -> None:
+        conf = sane / "test.conf"
+        _, _, rest = conf.read_text().partition("\n")
+        conf.write_text(f"number_of_devices {many}\n{rest}")
+        (sane / "dll.conf").write_text("test\n" if many else "")
+
+    return say
+
+
+@pytest.fixture
 def options_file(tmp_path: Path) -> Callable[[str], str]:
     """Writes an options file: `options_file('set.depth = 8')` gives the end of a source."""
 

@@ -8,11 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from clients.wsscan import Client, scan_ticket
 from PIL import Image
 from support import sane_test
+from support.device import next_one
 from support.wait import wait_until
 
 from device.pages.supervisor import PageImage
@@ -25,38 +26,46 @@ pytestmark = pytest.mark.sane
 PORT = 6566  # the net backend knows no other
 
 
-class Server(NamedTuple):
-    """A saned, and the group of its processes."""
+class Server:
+    """A saned, with the test backend. An address of its own stands for a port of its own."""
 
-    address: str
-    group: int
+    def __init__(self, address: str, directory: Path) -> None:
+        self.address = address
+        self._directory = directory
+
+    @property
+    def group(self) -> int:
+        """The group of its processes."""
+        return self._process.pid
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            ["saned", "-l", "-b", self.address, "-p", str(PORT), "-e"],
+            env={**os.environ, "SANE_CONFIG_DIR": str(self._directory)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_until(lambda: answers(self.address), 10, "answer of saned")
+
+    def stop(self) -> None:
+        os.killpg(self.group, signal.SIGKILL)
+        self._process.wait(10)
 
 
 @pytest.fixture
 def saned(tmp_path: Path, sane: Path) -> Iterator[Server]:
-    """Runs saned with the test backend, where the net backend looks for it.
-
-    An address of its own on the loopback stands for a port of its own.
-    """
+    """Runs saned where the net backend looks for it."""
     address = f"127.{random.randrange(1, 255)}.{random.randrange(255)}.{random.randrange(1, 255)}"
     server = sane_test.configure(tmp_path / "server")
     (server / "saned.conf").write_text("127.0.0.0/8\n")
     (sane / "dll.conf").write_text("net\n")
     (sane / "net.conf").write_text(f"connect_timeout = 5\n{address}\n")
-    process = subprocess.Popen(
-        ["saned", "-l", "-b", address, "-p", str(PORT), "-e"],
-        env={**os.environ, "SANE_CONFIG_DIR": str(server)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        wait_until(lambda: answers(address), 10, "answer of saned")
-        yield Server(address, process.pid)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+    running = Server(address, server)
+    running.start()
+    yield running
+    running.stop()
 
 
 def answers(address: str) -> bool:
@@ -111,3 +120,21 @@ async def test_a_server_that_goes_away_is_an_io_error(line, order, saned: Server
     os.killpg(saned.group, signal.SIGKILL)
     with pytest.raises(IoError):
         await whole(await scanner.page(2, None, *order()))
+
+
+def test_scanners_of_another_machine_come_and_go_like_local_ones(start_device, saned: Server):
+    first = start_device("--source", "sane", "-v")
+    second = next_one(first)
+    Client(second.scan_url).create_scan_job(scan_ticket())
+    saned.stop()
+    first.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: first.stderr().count(" is gone: net:") == 2, 20, "two that are gone")
+    saned.start()
+    first.process.send_signal(signal.SIGHUP)
+    back = [next_one(first), next_one(first)]
+    assert [(one.uuid, one.name) for one in back] == [
+        (one.uuid, one.name) for one in (first, second)
+    ]
+    client = Client(back[1].scan_url)
+    job = client.create_scan_job(scan_ticket())
+    assert client.retrieve_image(job.id, job.token).content

@@ -8,7 +8,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from clients.wsscan import DPWS, WSA, Client
@@ -110,8 +110,16 @@ def start(command: Sequence[str | Path], log: Path, side: Side | None = None) ->
     return RunningDevice(process, ready["name"], ready["uuid"], ready["url"], log)
 
 
+def next_one(device: RunningDevice) -> RunningDevice:
+    """The next device of the same process that says it is ready."""
+    line = _first_line(device.process, READY_WITHIN_S)
+    ready = READY.fullmatch(line)
+    assert ready is not None, f"not a ready line: {line!r}\n{device.stderr()}"
+    return replace(device, name=ready["name"], uuid=ready["uuid"], url=ready["url"])
+
+
 def end(device: RunningDevice) -> None:
-    """End it if it still runs; either way it must have ended well, after one line on stdout."""
+    """End it if it still runs; either way it must have ended well, and have said nothing else."""
     took_s = 0.0
     try:
         if device.process.poll() is None:
@@ -125,7 +133,7 @@ def end(device: RunningDevice) -> None:
             device.process.stdout.close()
     assert device.process.returncode == 0, device.stderr()
     assert took_s < ENDS_WITHIN_S, device.stderr()
-    assert rest == b"", "more than the ready line on stdout"
+    assert rest == b"", "more than the ready lines on stdout"
 
 
 def refuse(

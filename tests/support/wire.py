@@ -124,7 +124,7 @@ class WireDevice:
         self.endpoint = SoapEndpoint(
             dispatcher, uuid_urn=URN, paths=("/", PATH), clock=self.clock, **made
         )
-        server = HttpServer(self.endpoint.handle, open_sockets("127.0.0.1", 0), lambda: "")
+        server = HttpServer(self.endpoint.handle, open_sockets("127.0.0.1", 0), lambda path: None)
         await server.start()
         self.url = f"http://127.0.0.1:{server.port}{PATH}"
         self.client = Client(self.url, check=schema.check)
