@@ -27,8 +27,10 @@ from device.settings import read_number
 
 SERVER_EPILOG = """\
 Pages land in a folder per job under --store; a scan process that names a file share lands where
---share says. TLS needs a certificate: --cert with --key, or one that is made and kept in the state
-folder (--generate-cert; also when nothing is said). --http does without any encryption.
+--share says. Where else documents may go, such as by e-mail, is said in the file of --filters:
+docs/filters.md describes it. TLS needs a certificate: --cert with --key, or one that is made and
+kept in the state folder (--generate-cert; also when nothing is said). --http does without any
+encryption.
 
 When everything is up, one line is printed: ready NAME urn:uuid:UUID URL
 
@@ -36,6 +38,7 @@ examples:
   wsd-scanner scan-server --store scans --generate-cert
   wsd-scanner scan-server --store scans --cert server.pem --key server.key --ca clients.pem
   wsd-scanner scan-server --store scans --share '\\\\\\\\host\\\\scans=/srv/scans'
+  wsd-scanner scan-server --store scans --filters filters.toml --users users.toml
   wsd-scanner scan-server --store scans --http --host 127.0.0.1 --port 0
 """
 

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 from device.dsp import filters
 from device.settings import Table, parse_toml, read_toml
-from scan_server.filters.base import Filter, Retry
+from scan_server.filters import reading
+from scan_server.filters.base import Filter
 from scan_server.filters.file_share import FileShare
 from scan_server.shares import Shares
+
+OPTIONAL = {"email": ("mail", filters.EMAIL)}
+"""Section → the module beside this one that reads it, and its dialect."""
 
 Filters = Mapping[str, Filter]
 """The filters that a server has, by their dialect."""
@@ -37,20 +42,16 @@ def read(table: Table, shares: Shares) -> Filters:
     """
     file_share = table.optional_table("file_share")
     found: dict[str, Filter] = {
-        filters.FILE_SHARE: FileShare(shares, _umask(), read_retry(file_share)),
+        filters.FILE_SHARE: FileShare(shares, _umask(), reading.retry(file_share)),
     }
     file_share.done()
+    for name, (module, dialect) in OPTIONAL.items():
+        section = table.optional_table(name)
+        if name in table:
+            # Only those in use are imported: some bring libraries of their own.
+            found[dialect] = import_module(f"scan_server.filters.{module}").read(section)
     table.done()
     return found
-
-
-def read_retry(table: Table) -> Retry:
-    """`tries` and `pause` (seconds) of a filter."""
-    usual = Retry()
-    return Retry(
-        tries=table.integer("tries", usual.tries, low=1, high=100),
-        pause_s=table.number("pause", usual.pause_s, low=0, high=3600),
-    )
 
 
 def _umask() -> int:
