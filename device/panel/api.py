@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urljoin
 
 from aiohttp import web
 
@@ -73,6 +75,11 @@ class Facts:
     uuid: str
     model: str
     url: str
+
+    @property
+    def page(self) -> str:
+        """What a browser opens to see the device; `url` is for clients."""
+        return urljoin(self.url, "/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +157,18 @@ class Api:
             "model": facts.model,
             "uuid": facts.uuid,
             "url": facts.url,
+            "page": facts.page,
             "sources": list(self.parts.button.sources()),
         }
+
+    async def qr_code(self, request: web.Request) -> web.Response:
+        """The address of the device's page, for a phone's camera."""
+        import segno  # few ask for it
+
+        out = io.BytesIO()
+        code = segno.make(self.parts.facts.page, error="m", micro=False)
+        code.save(out, kind="svg", scale=4, border=3, dark="#000", light="#fff", xmldecl=False)
+        return web.Response(body=out.getvalue(), content_type="image/svg+xml")
 
     # ---- the button
 

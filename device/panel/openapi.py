@@ -66,6 +66,7 @@ _SCHEMAS: Json = {
         model=_TEXT,
         uuid=_TEXT,
         url=_TEXT,
+        page=_TEXT,
         sources=_list(_TEXT),
         scanner=_ref("Scanner"),
         jobs=_NUMBER,
@@ -188,6 +189,13 @@ _JOURNAL_QUERY: Json = {
 
 _PATHS: Json = {
     "/state": {"get": _operation("The device and its state", _ref("State"))},
+    "/qr.svg": {
+        "get": _operation(
+            "The address of the device's page as a QR code",
+            {"type": "string", "contentMediaType": "image/svg+xml"},
+            kind="image/svg+xml",
+        )
+    },
     "/feeder": {"get": _operation("What lies in the feeder", _ref("Feeder"))},
     "/feeder/load": {
         "post": _operation("Fill the feeder from the source", _ref("Feeder"), fails=(409,))

@@ -20,6 +20,7 @@ Resource = Callable[[Api, web.Request], Awaitable[web.StreamResponse]]
 
 RESOURCES: tuple[tuple[str, str, Resource], ...] = (
     ("GET", "/state", Api.state),
+    ("GET", "/qr.svg", Api.qr_code),
     ("GET", "/feeder", paper.feeder),
     ("POST", "/feeder/load", paper.load),
     ("POST", "/feeder/empty", paper.empty_feeder),

@@ -1,7 +1,7 @@
 // What the device is, and who listens to it.
 
 import { $, el, keyed, many, say, set } from "./dom.js";
-import { ask, doing } from "./rest.js";
+import { BASE, ask, doing } from "./rest.js";
 
 /** The other devices of the same program, to go to. */
 async function showDevices(uuid) {
@@ -22,9 +22,11 @@ export function showDevice(device) {
   document.title = device.name;
   say($("name"), device.name);
   say($("model"), device.model);
+  set($("qr"), "src", `${BASE}/qr.svg`);
+  set($("qr"), "alt", `QR code of ${device.page}`);
   const facts = [
-    ["Model", device.model],
-    ["Address", device.url],
+    ["Address", device.page],
+    ["For clients", device.url],
     ["Identity", `urn:uuid:${device.uuid}`],
   ];
   keyed($("facts"), facts, ([name]) => name, ([name]) => {
