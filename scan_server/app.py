@@ -29,6 +29,7 @@ from device.soap.namespaces import DSP
 from scan_server import certificates, identity
 from scan_server.configuration import ConfigurationService
 from scan_server.configuration_messages import Repository, RepositoryState
+from scan_server.database import Database, DatabaseTrouble, Sqlite
 from scan_server.filters import settings as filter_settings
 from scan_server.filters.settings import Filters
 from scan_server.identity import Administrators, Users
@@ -97,10 +98,11 @@ class _Server:
         self._options = options
         self._dialects = tuple(sorted(filters))
         self._tasks: list[asyncio.Task[None]] = []
+        self._working: set[str] = set()
         context, names = encryption(options, clock)
         scheme = "https" if context else "http"
-        database = options.state_dir / "scan-server.sqlite"
-        records = Records(database)
+        database = Sqlite(options.state_dir / "scan-server.sqlite")
+        records = _records(database)
         stack.callback(records.close)
         storage = Storage(options.state_dir / "received", options.max_page_bytes)
         description = _describe(options, records)
@@ -131,6 +133,7 @@ class _Server:
             history=options.history_jobs,
             heard=self._heard,
         )
+        stack.callback(self._jobs.close)
         self._processing = Processing(self._jobs, filters, users, storage, database)
         dispatcher = Dispatcher()
         dispatcher.add(*metadata.routes(), *directed.routes(lambda: (responder,)))
@@ -158,7 +161,7 @@ class _Server:
 
     async def start(self) -> None:
         """Go on with what a former run left, and answer."""
-        self._jobs.restart()
+        await self._jobs.restart()
         self._notifications.repository_is(self._repository())
         await self._http.start()
         self._udp.start()
@@ -170,13 +173,13 @@ class _Server:
 
     def _heard(self, before: PostScanJob | None, after: PostScanJob) -> None:
         """Changes of jobs go to the subscribers."""
+        (self._working.add if after.state in WORKING else self._working.discard)(after.token)
         self._notifications.heard(before, after)
         self._notifications.repository_is(self._repository())
 
     def _repository(self) -> Repository:
         """The scan server as a whole."""
-        busy = any(job.state in WORKING for job in self._jobs.active())
-        state = RepositoryState.PROCESSING if busy else RepositoryState.IDLE
+        state = RepositoryState.PROCESSING if self._working else RepositoryState.IDLE
         return Repository(state, self._dialects)
 
     async def stop(self) -> None:
@@ -191,6 +194,19 @@ class _Server:
         """Cut off the requests that are under way."""
         await self._processing.close()
         await self._http.stop()
+
+
+def _records(database: Database) -> Records:
+    """
+    Raises:
+        ConfigError: the database cannot be used.
+    """
+    try:
+        records = Records(database)
+        records.prepare()
+    except DatabaseTrouble as error:
+        raise ConfigError(f"{database}: the server's records cannot be used: {error}.") from None
+    return records
 
 
 def _describe(options: ServerOptions, records: Records) -> Description:

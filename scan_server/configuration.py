@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable
 from device.dsp import elements, messages
 from device.dsp.words import DocumentDescription
 from device.errors import InvalidArgs, JobTokenNotFound
-from device.soap.dispatch import Answer, Incoming, Route
+from device.soap.dispatch import Answer, Handler, Incoming, Route
 from device.soap.namespaces import DSC
 from device.soap.xml import MAX_ENVELOPE, Element
 from scan_server import configuration_messages as words
 from scan_server.configuration_messages import PREFIX, PREFIXES, Repository
 from scan_server.identity import Administrators
 from scan_server.jobs import Jobs
-from scan_server.post_scan_jobs import Given, I, PostScanJob
+from scan_server.post_scan_jobs import Given, I, NotInThisState, PostScanJob
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +40,14 @@ class ConfigurationService:
         """The operations. One published example misnames GetJobHistoryRequest."""
 
         def route(
-            name: str, handler: Callable[[Incoming], Answer], *also: str, once: bool = False
+            name: str,
+            handler: Handler,
+            *also: str,
+            once: bool = False,
         ) -> Route:
             async def handle(incoming: Incoming) -> Answer:
                 self._administrators.check(incoming)
-                return handler(incoming)
+                return await handler(incoming)
 
             return Route(f"{DSC}/{name}", handle, DSC, (f"{name}Request", *also), once=once)
 
@@ -56,7 +59,7 @@ class ConfigurationService:
             route("CancelPostScanJob", self.cancel, once=True),
         ]
 
-    def get_repository_elements(self, incoming: Incoming) -> Answer:
+    async def get_repository_elements(self, incoming: Incoming) -> Answer:
         """GetRepositoryElements: one answer for each name, in the order of the request."""
         repository = self._repository()
         known = {
@@ -67,18 +70,18 @@ class ConfigurationService:
         found = ((name, known[name]() if name in known else None) for name in names)
         return Answer(words.write_elements(found), PREFIXES)
 
-    def get_active_jobs(self, incoming: Incoming) -> Answer:
+    async def get_active_jobs(self, incoming: Incoming) -> Answer:
         """GetActiveJobs: what has not ended."""
-        return _list("GetActiveJobs", "ActiveJobs", self._jobs.active())
+        return _list("GetActiveJobs", "ActiveJobs", await self._jobs.active())
 
-    def get_job_history(self, incoming: Incoming) -> Answer:
+    async def get_job_history(self, incoming: Incoming) -> Answer:
         """GetJobHistory: what has ended."""
-        return _list("GetJobHistory", "JobHistory", self._jobs.ended())
+        return _list("GetJobHistory", "JobHistory", await self._jobs.ended())
 
-    def get_job_elements(self, incoming: Incoming) -> Answer:
+    async def get_job_elements(self, incoming: Incoming) -> Answer:
         """GetPostScanJobElements: as in WS-DSP, of anybody's job."""
         request = messages.read_get_elements(_body(incoming), DSC)
-        job = self._find(request.job_token)
+        job = await self._find(request.job_token)
         known = {
             (DSC, "JobStatus"): lambda: elements.write_status(job.status, PREFIX),
             (DSC, "JobDescription"): lambda: elements.write_description(job.description, PREFIX),
@@ -89,17 +92,18 @@ class ConfigurationService:
         found = ((name, known[name]() if name in known else None) for name in request.names)
         return Answer(elements.write_elements(found, PREFIX), PREFIXES)
 
-    def cancel(self, incoming: Incoming) -> Answer:
+    async def cancel(self, incoming: Incoming) -> Answer:
         """CancelPostScanJob: anybody's, as long as it has not ended."""
-        job = self._find(messages.read_lone_token(_body(incoming), DSC))
-        if job.state.final:
-            raise JobTokenNotFound(job.token)
-        self._jobs.apply(job.token, Given(I.CANCEL))
+        job = await self._find(messages.read_lone_token(_body(incoming), DSC))
+        try:
+            await self._jobs.apply(job.token, Given(I.CANCEL))
+        except NotInThisState:
+            raise JobTokenNotFound(job.token) from None
         log.info("job %s canceled by %s", job.token, incoming.peer)
         return Answer(messages.write_empty(f"{DSC}/CancelPostScanJob"), PREFIXES)
 
-    def _find(self, token: str) -> PostScanJob:
-        job = self._jobs.get(token)
+    async def _find(self, token: str) -> PostScanJob:
+        job = await self._jobs.get(token)
         if job is None:
             raise JobTokenNotFound(token)
         return job

@@ -1,24 +1,44 @@
-"""All post-scan jobs of this server: applies inputs, remembers, and hands on the effects."""
+"""All post-scan jobs: applies inputs, remembers, and hands on the effects.
+
+The records are the jobs; nothing of them is kept here but what is of this run: who is receiving,
+whose idle time ends when, and which filters to stop. They are asked in a thread of their own, one
+thing after the other, so that a slow disk or database holds up nobody, and changes are told in
+their order.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import sqlite3
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeVar
 
 from device.clock import Clock
-from device.errors import TemporaryError
+from device.dsp.words import PostScanJobState as S
+from device.errors import JobTokenNotFound, TemporaryError
+from scan_server.database import DatabaseTrouble
 from scan_server.filters.stop import Stop
-from scan_server.post_scan_jobs import Document, Effect, Given, I, PostScanJob, step
-from scan_server.records import Records
+from scan_server.post_scan_jobs import (
+    WORKING,
+    Document,
+    Effect,
+    Given,
+    I,
+    NotInThisState,
+    PostScanJob,
+    step,
+)
+from scan_server.records import Change, Move, Records
 from scan_server.storage import Storage
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 HISTORY_JOBS = 1_000
 """Enough that a device finds out how its job ended, however many end together."""
@@ -26,11 +46,11 @@ HISTORY_AGE = timedelta(days=7)
 RETRY_S = 5.0
 """Pause before something that could not be recorded is tried again."""
 
+Heard = Callable[[PostScanJob | None, PostScanJob], None]
+
 
 class Jobs:
-    """The jobs, in the order of their creation. `queue` holds those whose turn may come.
-
-    `heard` is told each change of a job: as it was, None for a new one, and as it is.
+    """The jobs. `heard` is told each change of one: as it was, None for a new one, and as it is.
 
     Source: ws-dsp section 7.3 for the bounds of the history.
     """
@@ -43,91 +63,106 @@ class Jobs:
         *,
         idle_s: float,
         history: int,
-        heard: Callable[[PostScanJob | None, PostScanJob], None] = lambda before, after: None,
+        heard: Heard = lambda before, after: None,
     ) -> None:
         self._records = records
         self._storage = storage
         self._clock = clock
         self._history = history
         self._heard = heard
+        self._thread = ThreadPoolExecutor(1, "records")
         self._receiving: Counter[str] = Counter()
+        self._deadlines: dict[str, float] = {}
         self._changed = asyncio.Event()
-        self._jobs = {job.token: replace(job, idle_s=idle_s) for job in records.jobs()}
+        self._hints: asyncio.Queue[None] = asyncio.Queue()
+        self._begun: deque[str] = deque()
         self.idle_s = idle_s
-        self.queue: asyncio.Queue[str] = asyncio.Queue()
         self.stopping: dict[str, Stop] = {}
         """Set to make the filter of a job stop."""
 
-    def restart(self) -> None:
+    async def restart(self) -> None:
         """Go on with what a former run left."""
-        living = self.active()
+        living = await self.active()
         self._storage.tidy(job.token for job in living)
         for job in living:
             log.info("job %s goes on: %s", job.token, job.state)
-            self.apply(job.token, Given(I.RESTART))
-        self._forget()
+            await self.apply(job.token, Given(I.RESTART))
+        await self._forget()
 
-    def get(self, token: str) -> PostScanJob | None:
+    def close(self) -> None:
+        """Let what is under way come to its end."""
+        self._thread.shutdown()
+
+    # ---- what there is
+
+    async def get(self, token: str) -> PostScanJob | None:
         """A job by its token; tokens have no case, being GUIDs."""
-        return self._jobs.get(token.lower())
+        return await self._ask(lambda: self._records.get(token.lower()))
 
-    def active(self) -> list[PostScanJob]:
+    async def active(self) -> list[PostScanJob]:
         """The jobs that have not ended, oldest first."""
-        return [job for job in self._jobs.values() if not job.state.final]
+        return await self._ask(self._records.active)
 
-    def ended(self) -> list[PostScanJob]:
+    async def ended(self) -> list[PostScanJob]:
         """The jobs that have ended and are remembered, oldest first."""
-        return [job for job in self._jobs.values() if job.state.final]
+        return await self._ask(self._records.ended)
 
-    def add(self, job: PostScanJob) -> None:
+    async def count_active(self) -> int:
+        """How many jobs have not ended."""
+        return await self._ask(self._records.count_active)
+
+    # ---- what happens
+
+    async def add(self, job: PostScanJob) -> None:
         """Take a new job.
 
         Raises:
             TemporaryError: it cannot be recorded now.
         """
-        self._save(job)
-        self._jobs[job.token] = job
-        self._heard(None, job)
-        self._forget()
-        self._changed.set()
+        await self._change(lambda: self._records.add(job))
 
-    def _save(self, job: PostScanJob, document: Document | None = None) -> None:
-        try:
-            self._records.save(job, document)
-        except sqlite3.Error as error:
-            log.error("job %s cannot be recorded: %s", job.token, error)
-            raise TemporaryError("The server cannot record this now.") from error
-
-    def apply(self, token: str, given: Given) -> PostScanJob:
+    async def apply(self, token: str, given: Given) -> PostScanJob:
         """Move a job by one input.
 
         Raises:
             NotInThisState: the input cannot happen in this state.
+            JobTokenNotFound: there is no such job, or it is not ours to work on any more.
             TemporaryError: it cannot be recorded now, and so has not happened.
         """
-        before = self._jobs[token]
-        job, effects = step(before, given, self._clock.monotonic(), self._clock.now())
-        if given.kind is not I.RECEIVING:
-            self._save(job, given.document)
-        self._jobs[token] = job
-        self._heard(before, job)
-        for effect in effects:
-            match effect:
-                case Effect.QUEUE:
-                    self.queue.put_nowait(token)
-                case Effect.STOP_FILTER:
-                    self.stopping.setdefault(token, Stop()).set()
-                case Effect.DISCARD:
-                    log.info("job %s ended: %s, %s", token, job.state, job.reason)
-                    self._storage.discard(token)
-                    self.stopping.pop(token, None)
-                    self._forget()
-        self._changed.set()
-        return job
+        held = given.kind in (I.BEGIN, I.FILTER, I.IDLE)
+        change = await self._change(
+            lambda: self._records.change(token, self._move(given), held=held)
+        )
+        if change is None:
+            raise JobTokenNotFound(token)
+        return change.after
 
-    def stored(self, token: str, document: Document) -> PostScanJob:
+    async def stored(self, token: str, document: Document) -> PostScanJob:
         """A document is whole on the disk."""
-        return self.apply(token, Given(I.STORED, document=document))
+        return await self.apply(token, Given(I.STORED, document=document))
+
+    async def next_turn(self) -> PostScanJob:
+        """Wait for a job whose filters are to run; it is begun, or goes on where it was."""
+        while True:
+            await self._hints.get()
+            try:
+                if self._begun:
+                    job = await self.get(self._begun[0])
+                    self._begun.popleft()
+                    if job and job.state in WORKING:
+                        return job
+                elif change := await self._change(
+                    lambda: self._records.claim(self._move(Given(I.TURN)))
+                ):
+                    return change.after
+            except TemporaryError:
+                await asyncio.sleep(RETRY_S)
+                self._hints.put_nowait(None)
+
+    def again(self, token: str) -> None:
+        """Let a job that is at work have its turn once more."""
+        self._begun.append(token)
+        self._hints.put_nowait(None)
 
     @contextmanager
     def receiving(self, token: str) -> Iterator[None]:
@@ -141,32 +176,97 @@ class Jobs:
                 del self._receiving[token]
 
     async def watch_idle(self) -> None:
-        """End the jobs that nobody goes on with."""
+        """End the jobs that nobody goes on with, until cancelled."""
         while True:
             self._changed.clear()
-            now = self._clock.monotonic()
-            for job in list(self._jobs.values()):
-                if job.deadline is not None and job.deadline <= now:
-                    busy = job.token in self._receiving
-                    try:
-                        self.apply(job.token, Given(I.RECEIVING if busy else I.IDLE))
-                    except TemporaryError:
-                        await asyncio.sleep(RETRY_S)
-            deadlines = [job.deadline for job in self._jobs.values() if job.deadline is not None]
-            wait_s = max(0.0, min(deadlines) - now) if deadlines else None
             try:
+                await self.end_idle()
+            except TemporaryError:
+                await asyncio.sleep(RETRY_S)
+                continue
+            due = min(self._deadlines.values(), default=None)
+            wait_s = None if due is None else max(0.0, due - self._clock.monotonic())
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._changed.wait()
-            except TimeoutError:
-                continue
 
-    def _forget(self) -> None:
+    async def end_idle(self) -> None:
+        """End the jobs whose idle time is over now. Raises TemporaryError."""
+        now = self._clock.monotonic()
+        for token in [token for token, due in self._deadlines.items() if due <= now]:
+            if token in self._receiving:
+                self._deadlines[token] = now + self.idle_s
+                continue
+            with contextlib.suppress(JobTokenNotFound, NotInThisState):
+                await self.apply(token, Given(I.IDLE))
+            self._deadlines.pop(token, None)
+
+    # ---- inside
+
+    def _move(self, given: Given) -> Move:
+        now, at = self._clock.monotonic(), self._clock.now()
+        return lambda job: step(replace(job, idle_s=self.idle_s), given, now, at)
+
+    async def _ask(self, work: Callable[[], T]) -> T:
+        """Ask the records. What was begun is done, even if nobody waits for it any more."""
+        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        return await _settled(future)
+
+    async def _change(self, work: Callable[[], Change | None]) -> Change | None:
+        """Change a job. Its effects follow even if nobody waits for it any more."""
+        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        future.add_done_callback(self._follow)
+        return await _settled(future)
+
+    def _follow(self, future: asyncio.Future[Change | None]) -> None:
+        """What a change of a job brings with it."""
+        if future.cancelled() or future.exception() or (change := future.result()) is None:
+            return
+        job = change.after
+        self._deadlines.pop(job.token, None)
+        if job.deadline is not None:
+            self._deadlines[job.token] = job.deadline
+        self._heard(change.before, job)
+        for effect in change.effects:
+            match effect:
+                case Effect.QUEUE if job.state is S.PENDING:
+                    self._hints.put_nowait(None)
+                case Effect.QUEUE:
+                    self.again(job.token)
+                case Effect.STOP_FILTER:
+                    self.stopping.setdefault(job.token, Stop()).set()
+                case Effect.DISCARD:
+                    self._end(job)
+        self._changed.set()
+
+    def _end(self, job: PostScanJob) -> None:
+        log.info("job %s ended: %s, %s", job.token, job.state, job.reason)
+        self._storage.discard(job.token)
+        self.stopping.pop(job.token, None)
+        forgetting = asyncio.get_running_loop().run_in_executor(self._thread, self._forget_now)
+        forgetting.add_done_callback(_tell_trouble)
+
+    async def _forget(self) -> None:
+        await self._ask(self._forget_now)
+
+    def _forget_now(self) -> None:
         """Keep the history of ended jobs in its bounds."""
-        ended = self.ended()
-        oldest = self._clock.now() - HISTORY_AGE
-        over = ended[: max(0, len(ended) - self._history)]
-        over += [job for job in ended[len(over) :] if job.completed and job.completed < oldest]
-        if over:
-            self._records.forget(job.token for job in over)
-            for job in over:
-                del self._jobs[job.token]
+        self._records.forget(keep=self._history, oldest=self._clock.now() - HISTORY_AGE)
+
+
+async def _settled(future: asyncio.Future[T]) -> T:
+    """The result of what the records were asked.
+
+    Raises:
+        TemporaryError: they cannot be had now.
+    """
+    try:
+        return await asyncio.shield(future)
+    except DatabaseTrouble as error:
+        log.error("the records cannot be had: %s", error)
+        raise TemporaryError("The server cannot record this now.") from error
+
+
+def _tell_trouble(future: asyncio.Future[None]) -> None:
+    if not future.cancelled() and (error := future.exception()):
+        log.error("the history could not be cut: %s", error)

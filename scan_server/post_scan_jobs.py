@@ -35,7 +35,6 @@ class I(Enum):  # noqa: E742 - the table reads better so
     """What can happen to a job: first what comes from outside, then what follows from it."""
 
     STORED = auto()  # a SendImage is whole on the disk
-    RECEIVING = auto()  # a SendImage is under way
     FAILED = auto()  # a SendImage failed for good
     REFUSED = auto()  # CreatePostScanJob failed after the job was recorded
     IDLE = auto()
@@ -57,7 +56,6 @@ class I(Enum):  # noqa: E742 - the table reads better so
 
 TABLE: dict[tuple[S, I], S] = {
     (S.CREATING, I.STORED): S.CREATING,
-    (S.CREATING, I.RECEIVING): S.CREATING,
     (S.CREATING, I.FAILED): S.ABORTED,
     (S.CREATING, I.REFUSED): S.ABORTED,
     (S.CREATING, I.IDLE): S.ABORTED,

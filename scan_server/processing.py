@@ -9,14 +9,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from threading import Thread
 
 from device.dsp import filters
 from device.dsp.words import FilterState, FilterStateReason
 from device.dsp.words import PostScanJobState as S
-from device.errors import InvalidArgs, TemporaryError
+from device.errors import InvalidArgs, JobTokenNotFound, TemporaryError
 from scan_server import records
+from scan_server.database import Database, DatabaseTrouble
 from scan_server.filters.base import INVALID_INSTRUCTIONS, Halted, Outcome, Run, Work
 from scan_server.filters.settings import Filters
 from scan_server.filters.stop import Stop
@@ -32,6 +32,9 @@ WORKERS = 4
 STOP_S = 2.0
 """How long a filter that was told to stop may take; one that hangs ends with the process."""
 
+UNKNOWN_TROUBLE = Outcome(
+    FilterState.COMPLETED_WITH_ERRORS, (FilterStateReason.UNKNOWN_ERROR,), again=True
+)
 Wait = Callable[[asyncio.Event, float], Awaitable[None]]
 
 
@@ -43,7 +46,7 @@ async def wait_for(event: asyncio.Event, seconds: float) -> None:
 
 
 class Processing:
-    """Runs the filters of the jobs in `jobs.queue`. `wait` waits between two tries."""
+    """Runs the filters of the jobs whose turn comes. `wait` waits between two tries."""
 
     def __init__(
         self,
@@ -51,7 +54,7 @@ class Processing:
         known: Filters,
         users: Users,
         storage: Storage,
-        database: Path,
+        database: Database,
         wait: Wait = wait_for,
     ) -> None:
         self._jobs = jobs
@@ -77,24 +80,23 @@ class Processing:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._slots.acquire()
-                token = await self._jobs.queue.get()
-                group.create_task(self._serve(token))
+                job = await self._jobs.next_turn()
+                group.create_task(self._serve(job))
 
-    async def _serve(self, token: str) -> None:
+    async def _serve(self, job: PostScanJob) -> None:
         try:
-            if job := self._jobs.get(token):
-                await self._process(job)
+            await self._process(job)
         except TemporaryError:
             await asyncio.sleep(RETRY_S)
-            self._jobs.queue.put_nowait(token)
+            self._jobs.again(job.token)
+        except JobTokenNotFound:
+            log.warning("job %s is in another server's care now", job.token)
         finally:
             self._slots.release()
 
     async def _process(self, job: PostScanJob) -> None:
-        if job.state is S.PENDING:
-            job = self._jobs.apply(job.token, Given(I.TURN))
         if job.state is S.STARTED:
-            job = self._jobs.apply(job.token, Given(I.BEGIN))
+            job = await self._jobs.apply(job.token, Given(I.BEGIN))
         stop = self._jobs.stopping.setdefault(job.token, Stop())
         while job.state in (S.PROCESSING, S.TERMINATING):
             position = running_filter(job)
@@ -102,7 +104,7 @@ class Processing:
             outcome = await self._filter(job, position, stop)
             if outcome is None:
                 return  # the server is stopping
-            job = self._jobs.apply(
+            job = await self._jobs.apply(
                 job.token,
                 Given(I.FILTER, filter_state=outcome.state, filter_reasons=outcome.reasons),
             )
@@ -180,6 +182,9 @@ class Processing:
                 return run.once(Work(job, position, user, own, self._storage, stop, last))
         except Halted:
             return None if self._closing else Outcome(FilterState.CANCELED)
+        except DatabaseTrouble as error:
+            log.error("filter %d of job %s has no records: %s", position + 1, job.token, error)
+            return UNKNOWN_TROUBLE
         except Exception:
             log.exception("filter %d of job %s failed", position + 1, job.token)
             return Outcome(FilterState.COMPLETED_WITH_ERRORS, (FilterStateReason.UNKNOWN_ERROR,))

@@ -1,4 +1,4 @@
-"""What the scan server remembers over a restart, in SQLite: its identity, jobs, documents, names.
+"""What the scan server remembers over a restart: its identity, jobs, documents, names.
 
 A commit survives a kill. What decides whether a file is delivered once more (`plan`, `placed`) is
 on the disk before anything is done, by a connection of its own that waits for the disk.
@@ -6,27 +6,29 @@ on the disk before anything is done, by a connection of its own that waits for t
 
 from __future__ import annotations
 
-import json
-import os
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-from device.dsp.process import read_alone, write_alone
-from device.dsp.words import FINAL_STATES, FilterStatus, JobStateReason, PostScanJobState
-from device.errors import ConfigError
-from scan_server.post_scan_jobs import Document, PostScanJob
+from device.dsp.words import FINAL_STATES
+from device.dsp.words import PostScanJobState as S
+from scan_server import job_form
+from scan_server.database import Database
+from scan_server.post_scan_jobs import Document, Effect, PostScanJob
+
+Move = Callable[[PostScanJob], tuple[PostScanJob, tuple[Effect, ...]]]
+"""A step of a job, as `post_scan_jobs.step` makes it."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS identity (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS jobs (
-    token TEXT PRIMARY KEY, number INTEGER NOT NULL, ended TEXT, body TEXT NOT NULL
+    number {serial}, token TEXT NOT NULL UNIQUE, state TEXT NOT NULL, server TEXT NOT NULL,
+    queued BIGINT, ended TEXT, body TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS jobs_ended ON jobs (ended);
 CREATE TABLE IF NOT EXISTS documents (
-    token TEXT NOT NULL, document_id INTEGER NOT NULL, format TEXT NOT NULL, size INTEGER NOT NULL,
+    token TEXT NOT NULL, document_id INTEGER NOT NULL, format TEXT NOT NULL, size BIGINT NOT NULL,
     PRIMARY KEY (token, document_id)
 );
 CREATE TABLE IF NOT EXISTS placed (
@@ -34,88 +36,169 @@ CREATE TABLE IF NOT EXISTS placed (
     done INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (token, target, document_id)
 );
-CREATE UNIQUE INDEX IF NOT EXISTS placed_path ON placed (path);
+CREATE UNIQUE INDEX IF NOT EXISTS placed_path ON placed (path)
 """
-_BUSY_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A job as it was, None for a new one, and as it is; and what is to be done about that."""
+
+    before: PostScanJob | None
+    after: PostScanJob
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a document is to be, in the target's own words; `done` when it certainly is there."""
+
+    path: str
+    done: bool
 
 
 class Records:
-    """One connection. `careful` waits for the disk at each commit."""
+    """The records by one connection. All of it may raise `DatabaseTrouble`.
 
-    def __init__(self, path: Path, *, careful: bool = False) -> None:
-        """
-        Raises:
-            ConfigError: the file cannot be used.
-        """
-        try:
-            # SQLite makes the files beside it with the same mode. Users and paths are in there.
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            path.chmod(0o600)
-        except OSError as error:
-            why = os.strerror(error.errno or 0)
-            raise ConfigError(f"{path}: the server's records cannot be used: {why}.") from None
-        try:
-            self._db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if careful else 'NORMAL'}")
-            self._db.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            raise ConfigError(f"{path}: the server's records cannot be used: {error}.") from None
+    `server` is the name of the server that asks: each job that has not ended is in the care of the
+    one that touched it last.
+    """
+
+    def __init__(self, database: Database, *, careful: bool = False, server: str = "") -> None:
+        self._database = database
+        self._server = server
+        self._db = database.connect(careful=careful)
+
+    def prepare(self) -> None:
+        """Make the tables, if they are not there."""
+        with self._db.transaction():
+            for statement in _SCHEMA.format(serial=self._database.serial).split(";"):
+                self._db.execute(statement)
 
     def close(self) -> None:
         self._db.close()
 
-    @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, alone in writing from its begin."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
     def identity(self, name: str, make: Callable[[], str]) -> str:
         """A value that is made once and then stays."""
-        with self._change() as db:
-            db.execute("INSERT OR IGNORE INTO identity VALUES (?, ?)", (name, make()))
-            row = db.execute("SELECT value FROM identity WHERE name = ?", (name,)).fetchone()
+        with self._db.transaction():
+            self._db.execute(
+                "INSERT INTO identity VALUES (?, ?) ON CONFLICT DO NOTHING", (name, make())
+            )
+            row = self._db.execute("SELECT value FROM identity WHERE name = ?", (name,)).fetchone()
         return str(row[0])
 
-    def save(self, job: PostScanJob, document: Document | None = None) -> None:
-        """Remember how a job stands now, and a document that came in with this step."""
-        ended = job.completed.isoformat() if job.state in FINAL_STATES and job.completed else None
-        with self._change() as db:
-            db.execute(
-                "INSERT INTO jobs (token, number, ended, body) "
-                "VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM jobs), ?, ?) "
-                "ON CONFLICT (token) DO UPDATE SET ended = excluded.ended, body = excluded.body",
-                (job.token, ended, _written(job)),
+    # ---- jobs
+
+    def add(self, job: PostScanJob) -> Change:
+        """Take a new job in."""
+        with self._db.transaction():
+            self._db.execute(
+                "INSERT INTO jobs (token, state, server, ended, body) VALUES (?, ?, ?, ?, ?)",
+                (job.token, job.state.value, self._server, _ended(job), job_form.write(job)),
             )
-            if document:
-                db.execute(
-                    "INSERT OR REPLACE INTO documents VALUES (?, ?, ?, ?)",
-                    (job.token, document.document_id, document.format, document.size),
-                )
+            self._add_documents(job.token, job.documents)
+        return Change(None, job, (Effect.DISCARD,) if job.state.final else ())
 
-    def jobs(self) -> list[PostScanJob]:
-        """All jobs, in the order in which they were created."""
-        documents: dict[str, list[Document]] = {}
-        rows = self._db.execute(
-            "SELECT token, document_id, format, size FROM documents ORDER BY token, document_id"
+    def get(self, token: str) -> PostScanJob | None:
+        """A job by its token."""
+        row = self._db.execute("SELECT body FROM jobs WHERE token = ?", (token,)).fetchone()
+        return None if row is None else job_form.read(row[0], self._documents(token))
+
+    def change(self, token: str, move: Move, *, held: bool = False) -> Change | None:
+        """Move a job, as a whole or not at all; None if there is none.
+
+        With `held`, also None when another server has it in its care by now.
+        """
+        with self._db.transaction():
+            row = self._db.execute(
+                f"SELECT body, server FROM jobs WHERE token = ?{self._database.row_lock}", (token,)
+            ).fetchone()
+            if row is None or (held and row[1] != self._server):
+                return None
+            return self._moved(row[0], token, move)
+
+    def claim(self, move: Move) -> Change | None:
+        """Move the job that has waited longest for its turn; None if none waits."""
+        with self._db.transaction():
+            row = self._db.execute(
+                "SELECT body, token FROM jobs WHERE state = ? ORDER BY queued, number LIMIT 1"
+                f"{self._database.free_row}",
+                (S.PENDING.value,),
+            ).fetchone()
+            return None if row is None else self._moved(row[0], row[1], move)
+
+    def _moved(self, body: str, token: str, move: Move) -> Change:
+        before = job_form.read(body, self._documents(token))
+        after, effects = move(before)
+        self._db.execute(
+            "UPDATE jobs SET state = ?, server = ?, ended = ?, body = ? WHERE token = ?",
+            (after.state.value, self._server, _ended(after), job_form.write(after), token),
         )
-        for token, document_id, format_, size in rows:
-            documents.setdefault(token, []).append(Document(document_id, format_, size))
-        found = self._db.execute("SELECT token, body FROM jobs ORDER BY number").fetchall()
-        return [_read(body, tuple(documents.get(token, ()))) for token, body in found]
+        if after.state is S.PENDING and before.state is not S.PENDING:
+            self._db.execute(
+                "UPDATE jobs SET queued = (SELECT coalesce(max(queued), 0) + 1 FROM jobs) "
+                "WHERE token = ?",
+                (token,),
+            )
+        self._add_documents(token, set(after.documents) - set(before.documents))
+        return Change(before, after, effects)
 
-    def forget(self, tokens: Iterable[str]) -> None:
-        """Forget ended jobs."""
-        with self._change() as db:
-            for token in tokens:
+    def _add_documents(self, token: str, documents: Iterable[Document]) -> None:
+        """One that is there already is replaced."""
+        for new in documents:
+            self._db.execute(
+                "INSERT INTO documents VALUES (?, ?, ?, ?) ON CONFLICT (token, document_id) "
+                "DO UPDATE SET format = excluded.format, size = excluded.size",
+                (token, new.document_id, new.format, new.size),
+            )
+
+    def _documents(self, token: str) -> tuple[Document, ...]:
+        rows = self._db.execute(
+            "SELECT document_id, format, size FROM documents WHERE token = ? ORDER BY document_id",
+            (token,),
+        )
+        return tuple(Document(*row) for row in rows.fetchall())
+
+    def active(self) -> list[PostScanJob]:
+        """The jobs that have not ended, oldest first."""
+        return self._jobs("ended IS NULL ORDER BY number")
+
+    def ended(self) -> list[PostScanJob]:
+        """The jobs that have ended and are remembered, oldest first."""
+        return self._jobs("ended IS NOT NULL ORDER BY number")
+
+    def _jobs(self, which: str) -> list[PostScanJob]:
+        documents: dict[str, list[Document]] = {}
+        with self._db.transaction():
+            rows = self._db.execute(f"SELECT token, body FROM jobs WHERE {which}").fetchall()
+            found = self._db.execute(
+                "SELECT token, document_id, format, size FROM documents "
+                f"WHERE token IN (SELECT token FROM jobs WHERE {which.partition(' ORDER')[0]}) "
+                "ORDER BY document_id"
+            ).fetchall()
+        for token, *document in found:
+            documents.setdefault(token, []).append(Document(*document))
+        return [job_form.read(body, tuple(documents.get(token, ()))) for token, body in rows]
+
+    def count_active(self) -> int:
+        """How many jobs have not ended."""
+        row = self._db.execute("SELECT count(*) FROM jobs WHERE ended IS NULL").fetchone()
+        return int(row[0])
+
+    def forget(self, *, keep: int, oldest: datetime) -> None:
+        """Forget the jobs that ended before `oldest`, and all but the newest `keep` that ended."""
+        with self._db.transaction():
+            rows = self._db.execute(
+                "SELECT token FROM jobs WHERE ended < ? OR (ended IS NOT NULL AND number <= ("
+                "SELECT number FROM jobs WHERE ended IS NOT NULL "
+                "ORDER BY number DESC LIMIT 1 OFFSET ?))",
+                (oldest.isoformat(), keep),
+            ).fetchall()
+            for (token,) in rows:
                 for table in ("jobs", "documents", "placed"):
-                    db.execute(f"DELETE FROM {table} WHERE token = ?", (token,))
+                    self._db.execute(f"DELETE FROM {table} WHERE token = ?", (token,))
+
+    # ---- names of files
 
     def planned(self, token: str, target: str) -> dict[int, Placed]:
         """What the documents of a job are called, or shall be, at a target."""
@@ -123,7 +206,7 @@ class Records:
             "SELECT document_id, path, done FROM placed WHERE token = ? AND target = ?",
             (token, target),
         )
-        return {row[0]: Placed(row[1], bool(row[2])) for row in rows}
+        return {row[0]: Placed(row[1], bool(row[2])) for row in rows.fetchall()}
 
     def plan(
         self,
@@ -138,87 +221,46 @@ class Records:
         `name(document_id, n)` proposes; `n` counts up from 0 while a path is `taken` at the target
         or reserved by another job.
         """
-        with self._change() as db:
+        with self._db.transaction():
             for document_id in documents:
                 for n in range(100_000):
                     path = name(document_id, n)
                     if taken(path):
                         continue
-                    cursor = db.execute(
-                        "INSERT OR IGNORE INTO placed (token, target, document_id, path) "
-                        "VALUES (?, ?, ?, ?)",
+                    rows = self._db.execute(
+                        "INSERT INTO placed (token, target, document_id, path) "
+                        "VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
                         (token, target, document_id, path),
                     )
-                    if cursor.rowcount:
+                    if rows.rowcount:
                         break
 
     def unplan(self, token: str, target: str, document_id: int | None = None) -> None:
         """Give up the reserved path of one document, or of all, at a target."""
-        with self._change() as db:
-            db.execute(
-                "DELETE FROM placed WHERE token = ? AND target = ? AND document_id = "
-                "coalesce(?, document_id)",
-                (token, target, document_id),
-            )
+        which, values = _placed_rows(token, target, document_id)
+        self._db.execute(f"DELETE FROM placed WHERE {which}", values)
 
     def placed(self, token: str, target: str, document_id: int | None = None) -> None:
         """One document is at a target for certain, or everything planned for it."""
-        with self._change() as db:
-            db.execute(
-                "UPDATE placed SET done = 1 WHERE token = ? AND target = ? AND document_id = "
-                "coalesce(?, document_id)",
-                (token, target, document_id),
-            )
+        which, values = _placed_rows(token, target, document_id)
+        self._db.execute(f"UPDATE placed SET done = 1 WHERE {which}", values)
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Where a document is to be, in the target's own words; `done` when it certainly is there."""
+def _placed_rows(
+    token: str, target: str, document_id: int | None
+) -> tuple[str, tuple[object, ...]]:
+    which = "token = ? AND target = ?"
+    if document_id is None:
+        return which, (token, target)
+    return f"{which} AND document_id = ?", (token, target, document_id)
 
-    path: str
-    done: bool
+
+def _ended(job: PostScanJob) -> str | None:
+    return job.completed.isoformat() if job.state in FINAL_STATES and job.completed else None
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Records]:
+def opened(database: Database) -> Iterator[Records]:
     """A careful connection for a while."""
-    with closing(Records(path, careful=True)) as records:
+    with closing(Records(database, careful=True)) as records:
         yield records
-
-
-def _written(job: PostScanJob) -> str:
-    return json.dumps(
-        {
-            "token": job.token,
-            "user": job.user,
-            "psp_identifier": job.psp_identifier,
-            "instructions": write_alone(job.instructions),
-            "created": job.created.isoformat(),
-            "completed": job.completed.isoformat() if job.completed else None,
-            "filters": [[one.dialect, one.state, list(one.reasons)] for one in job.filters],
-            "owner": job.owner,
-            "state": job.state,
-            "reason": job.reason,
-        }
-    )
-
-
-def _read(body: str, documents: tuple[Document, ...]) -> PostScanJob:
-    found = json.loads(body)
-    completed = found["completed"]
-    return PostScanJob(
-        token=found["token"],
-        user=found["user"],
-        psp_identifier=found["psp_identifier"],
-        instructions=read_alone(found["instructions"]),
-        created=datetime.fromisoformat(found["created"]),
-        completed=datetime.fromisoformat(completed) if completed else None,
-        filters=tuple(
-            FilterStatus(dialect, state, tuple(reasons))
-            for dialect, state, reasons in found["filters"]
-        ),
-        owner=found["owner"],
-        state=PostScanJobState(found["state"]),
-        reason=JobStateReason(found["reason"]),
-        documents=documents,
-    )

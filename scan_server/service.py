@@ -6,6 +6,7 @@ Source: ws-dsp sections 4 and 5.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import AsyncIterator, Container
@@ -18,6 +19,7 @@ from device.dsp.messages import PREFIXES, SendImageRequest
 from device.dsp.words import DocumentDescription, JobStateReason
 from device.dsp.words import PostScanJobState as S
 from device.errors import (
+    DeviceError,
     InternalError,
     InvalidArgs,
     JobTokenNotFound,
@@ -71,7 +73,7 @@ class ProcessingService:
     async def create(self, incoming: Incoming) -> Answer:
         """CreatePostScanJob. A job without any filter that we have is recorded as aborted."""
         request = messages.read_create(_body(incoming))
-        if len(self._jobs.active()) >= MAX_OPEN_JOBS:
+        if await self._jobs.count_active() >= MAX_OPEN_JOBS:
             raise TemporaryError("Too many jobs are open.")
         job = post_scan_jobs.create(
             token=str(uuid.uuid4()),
@@ -84,27 +86,27 @@ class ProcessingService:
             idle_s=self._jobs.idle_s,
         )
         if not any(entry.dialect in self._dialects for entry in request.instructions.filters):
-            self._refuse(job, JobStateReason.NO_VALID_INSTRUCTIONS)
+            await self._refuse(job, JobStateReason.NO_VALID_INSTRUCTIONS)
             raise InvalidArgs("PostScanInstructions", "name no filter that this server has")
         try:
             self._storage.begin(job.token)
         except InternalError:
-            self._refuse(job, JobStateReason.CREATE_FAILED)
+            await self._refuse(job, JobStateReason.CREATE_FAILED)
             raise
-        self._jobs.add(job)
+        await self._jobs.add(job)
         log.info("job %s created for %s", job.token, job.user)
         return Answer(messages.write_created(job.token), PREFIXES)
 
-    def _refuse(self, job: PostScanJob, reason: JobStateReason) -> None:
+    async def _refuse(self, job: PostScanJob, reason: JobStateReason) -> None:
         """Record a job that has ended before it began."""
         given = Given(I.REFUSED, reason=reason)
         ended, _ = step(job, given, self._clock.monotonic(), self._clock.now())
-        self._jobs.add(ended)
+        await self._jobs.add(ended)
 
     async def send_image(self, incoming: Incoming) -> Answer:
         """SendImage: answered when the whole message is read and the document on the disk."""
         request = messages.read_send_image(_body(incoming))
-        job = self._find(request.job_token, incoming)
+        job = await self._find(request.job_token, incoming)
         _check(job, I.STORED)
         document_id = request.document.document_id
         with (
@@ -114,43 +116,44 @@ class ProcessingService:
             try:
                 await _receive(request, incoming.parts, file)
             except InternalError:
-                self._fail(job.token)
+                await self._fail(job.token)
                 raise
             if not file.size:
                 raise InvalidArgs("ImageData", "is empty")
-            current = self._jobs.get(job.token)
+            current = await self._jobs.get(job.token)
             _check(current or job, I.STORED)  # it may have ended meanwhile
             file.keep(self._storage.path(job.token, document_id))
-            self._jobs.stored(job.token, Document(document_id, request.document.format, file.size))
+            document = Document(document_id, request.document.format, file.size)
+            await self._apply(job, Given(I.STORED, document=document))
         return Answer(messages.write_empty(messages.SEND_IMAGE), PREFIXES)
 
-    def _fail(self, token: str) -> None:
+    async def _fail(self, token: str) -> None:
         """A document could not be stored, and the next would fare no better."""
-        job = self._jobs.get(token)
-        if job and job.state is S.CREATING:
-            self._jobs.apply(token, Given(I.FAILED))
+        with contextlib.suppress(NotInThisState, JobTokenNotFound):
+            await self._jobs.apply(token, Given(I.FAILED))
 
     async def end(self, incoming: Incoming) -> Answer:
         """EndPostScanJob: answered when the disk has every document."""
-        job = self._find(messages.read_lone_token(_body(incoming)), incoming)
+        job = await self._find(messages.read_lone_token(_body(incoming)), incoming)
         _check(job, I.END)
         documents = [document.document_id for document in job.documents]
         await asyncio.to_thread(self._storage.sync, job.token, documents)
-        self._apply(job, I.END)
+        await self._apply(job, Given(I.END))
         return Answer(messages.write_empty(messages.END), PREFIXES)
 
     async def cancel(self, incoming: Incoming) -> Answer:
         """CancelPostScanJob. What is delivered already stays."""
-        job = self._find(messages.read_lone_token(_body(incoming)), incoming)
-        if job.state.final:
-            raise JobTokenNotFound(job.token)
-        self._apply(job, I.CANCEL)
+        job = await self._find(messages.read_lone_token(_body(incoming)), incoming)
+        try:
+            await self._jobs.apply(job.token, Given(I.CANCEL))
+        except NotInThisState:
+            raise JobTokenNotFound(job.token) from None
         return Answer(messages.write_empty(messages.CANCEL), PREFIXES)
 
     async def get_elements(self, incoming: Incoming) -> Answer:
         """GetPostScanJobElements: one answer for each name, in the order of the request."""
         request = messages.read_get_elements(_body(incoming))
-        job = self._find(request.job_token, incoming)
+        job = await self._find(request.job_token, incoming)
         known = {
             elements.JOB_STATUS: lambda: elements.write_status(job.status),
             elements.JOB_DESCRIPTION: lambda: elements.write_description(job.description),
@@ -161,17 +164,18 @@ class ProcessingService:
         found = [(name, known[name]() if name in known else None) for name in request.names]
         return Answer(elements.write_elements(found), PREFIXES)
 
-    def _apply(self, job: PostScanJob, kind: I) -> None:
-        current = self._jobs.get(job.token) or job
-        _check(current, kind)
-        self._jobs.apply(job.token, Given(kind))
+    async def _apply(self, job: PostScanJob, given: Given) -> None:
+        try:
+            await self._jobs.apply(job.token, given)
+        except NotInThisState as error:
+            raise _refusal(error.job) from None
 
-    def _find(self, token: str, incoming: Incoming) -> PostScanJob:
+    async def _find(self, token: str, incoming: Incoming) -> PostScanJob:
         """The job, if it is the caller's. Whoever came without a certificate needs the token only.
 
         Source: ws-dsp section 4.5, A35.
         """
-        job = self._jobs.get(token)
+        job = await self._jobs.get(token)
         if job is None or (job.owner and job.owner != caller(incoming)):
             raise JobTokenNotFound(token)
         return job
@@ -189,9 +193,13 @@ def _check(job: PostScanJob, kind: I) -> None:
     try:
         post_scan_jobs.check(job, kind)
     except NotInThisState:
-        if job.state in (S.CANCELED, S.TERMINATING):
-            raise PostScanJobCanceled from None
-        raise OperationFailed from None
+        raise _refusal(job) from None
+
+
+def _refusal(job: PostScanJob) -> DeviceError:
+    """What is wrong with asking that of a job in its state."""
+    canceled = job.state in (S.CANCELED, S.TERMINATING)
+    return PostScanJobCanceled() if canceled else OperationFailed()
 
 
 async def _receive(

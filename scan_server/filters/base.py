@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -20,6 +19,7 @@ from typing import Protocol
 
 from device.dsp.filters import Config
 from device.dsp.words import FilterState, FilterStateReason
+from scan_server.database import DatabaseTrouble
 from scan_server.filters.documents import OutgoingDocument, outgoing
 from scan_server.filters.stop import Stop
 from scan_server.identity import User
@@ -201,9 +201,10 @@ def _try(target: Target, work: Work, number: int) -> Failure | None:
     except OSError as error:
         work.check()
         return of_os_error(error, target.name)
-    except sqlite3.Error as error:
-        full = "full" in str(error)
-        reason = FilterStateReason.OUT_OF_DISK_SPACE if full else FilterStateReason.UNKNOWN_ERROR
+    except DatabaseTrouble as error:
+        reason = (
+            FilterStateReason.OUT_OF_DISK_SPACE if error.full else FilterStateReason.UNKNOWN_ERROR
+        )
         return Failure(reason, f"{target.name}: the records: {error}", Kind.PASSING)
     except MemoryError:
         reason = FilterStateReason.SERVER_OUT_OF_MEMORY

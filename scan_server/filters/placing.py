@@ -11,10 +11,10 @@ Source: ws-dsp section 7.4.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from collections.abc import Iterable
 from typing import Protocol
 
+from scan_server.database import DatabaseTrouble
 from scan_server.filters.base import Failure, Kind, Work
 from scan_server.filters.documents import OutgoingDocument
 
@@ -57,7 +57,7 @@ def deliver(place: Place, work: Work, key: str, *, each: bool) -> None:
     With `each`, a document is certainly there when `put` returns, and is recorded at once.
 
     Raises:
-        Failure, Halted, OSError, MemoryError, sqlite3.Error: as `Target.deliver`.
+        Failure, Halted, OSError, MemoryError, DatabaseTrouble: as `Target.deliver`.
     """
     left = work.left(key)
     if not left:
@@ -73,10 +73,10 @@ def deliver(place: Place, work: Work, key: str, *, each: bool) -> None:
                 work.records.placed(token, key, document.document_id)
         place.finish()
         work.records.placed(token, key)
-    except (Failure, OSError, MemoryError, sqlite3.Error) as error:
+    except (Failure, OSError, MemoryError, DatabaseTrouble) as error:
         passing = not isinstance(error, Failure) or error.kind is Kind.PASSING
         if not work.stop.is_set() and (work.last or not passing):
-            with contextlib.suppress(Failure, OSError, sqlite3.Error):
+            with contextlib.suppress(Failure, OSError, DatabaseTrouble):
                 _take_back(place, work, key)
         raise
 

@@ -20,7 +20,7 @@ from device.dsp.words import PostScanJobState as S
 from scan_server.filters.base import Failure, Filter, Kind, Retry, Work
 from scan_server.identity import Users
 from scan_server.jobs import Jobs
-from scan_server.post_scan_jobs import Given, I
+from scan_server.post_scan_jobs import Given, I, PostScanJob
 from scan_server.processing import Processing
 from scan_server.records import Records
 
@@ -68,7 +68,10 @@ class Server:
     def __init__(self, root: Path, of_dialect: dict[str, Filter]) -> None:
         self.spool = Spool(root)
         self.records = Records(self.spool.database)
-        self.jobs = Jobs(self.records, self.spool.storage, ManualClock(), idle_s=600, history=100)
+        self.records.prepare()
+        self.jobs = Jobs(
+            Records(self.spool.database), self.spool.storage, ManualClock(), idle_s=600, history=100
+        )
         self.pauses: list[float] = []
         self.paused: Callable[[], None] = lambda: None
         self.processing = Processing(
@@ -80,21 +83,26 @@ class Server:
         self.paused()
         await asyncio.sleep(0)
 
-    def give(self, *entries: Entry, token: str = "aaaa", go_on: bool | None = None) -> str:
+    async def give(self, *entries: Entry, token: str = "aaaa", go_on: bool | None = None) -> str:
         job = self.spool.job(*entries, pages=[b"page"], token=token)
         told = replace(job.instructions, continue_on_error=go_on)
-        self.jobs.add(replace(job, instructions=told))
-        self.jobs.apply(token, Given(I.END))
+        await self.jobs.add(replace(job, instructions=told))
+        await self.jobs.apply(token, Given(I.END))
         return token
+
+    def job(self, token: str) -> PostScanJob:
+        job = self.records.get(token)
+        assert job is not None
+        return job
 
     async def until_ended(self, *tokens: str) -> None:
         async with asyncio.timeout(10), asyncio.TaskGroup() as group:
             work = group.create_task(self.processing.work())
-            await until(lambda: all(self.jobs._jobs[token].state.final for token in tokens))
+            await until(lambda: all(self.job(token).state.final for token in tokens))
             work.cancel()
 
     def told(self, token: str = "aaaa") -> list[tuple[str, tuple[str, ...]]]:
-        return [(str(one.state), one.reasons) for one in self.jobs._jobs[token].filters]
+        return [(str(one.state), one.reasons) for one in self.job(token).filters]
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -109,7 +117,7 @@ def serve(root: Path, **of_dialect: Filter) -> Server:
 async def test_a_passing_failure_is_tried_again_after_growing_pauses(tmp_path: Path) -> None:
     target = Scripted("t", [PASSING, PASSING])
     server = serve(tmp_path, share=Several([target]))
-    await server.until_ended(server.give(SHARE))
+    await server.until_ended(await server.give(SHARE))
     assert server.told() == [("CompletedSuccessfully", ())]
     assert (target.tried, server.pauses) == (3, [10, 20])
 
@@ -117,7 +125,7 @@ async def test_a_passing_failure_is_tried_again_after_growing_pauses(tmp_path: P
 async def test_after_the_last_try_a_passing_failure_stays(tmp_path: Path) -> None:
     target = Scripted("t", [PASSING] * 3)
     server = serve(tmp_path, share=Several([target]))
-    await server.until_ended(server.give(SHARE))
+    await server.until_ended(await server.give(SHARE))
     assert server.told() == [("CompletedWithErrors", ("UnknownError",))]
     assert target.tried == 3
 
@@ -130,28 +138,28 @@ def test_a_pause_grows_to_an_hour() -> None:
 async def test_only_what_may_still_work_is_tried_again(tmp_path: Path) -> None:
     well, bad, slow = Scripted("w"), Scripted("b", [FINAL, FINAL]), Scripted("s", [PASSING])
     server = serve(tmp_path, share=Several([well, FINAL, bad, slow]))
-    await server.until_ended(server.give(SHARE))
+    await server.until_ended(await server.give(SHARE))
     assert (well.tried, bad.tried, slow.tried) == (1, 1, 2)
     assert server.told() == [("CompletedWithErrors", ("FileShareAccessDenied",))]
 
 
 async def test_a_warning_stops_nothing(tmp_path: Path) -> None:
     server = serve(tmp_path, share=Several([Scripted("t", [WARNING])]), mail=Several([]))
-    token = server.give(SHARE, MAIL)
+    token = await server.give(SHARE, MAIL)
     await server.until_ended(token)
     assert server.told() == [
         ("CompletedWithWarnings", ("UnknownError",)),
         ("CompletedSuccessfully", ()),
     ]
-    assert server.jobs._jobs[token].reason is JobStateReason.COMPLETED_WITH_WARNINGS
+    assert server.job(token).reason is JobStateReason.COMPLETED_WITH_WARNINGS
 
 
 @pytest.mark.parametrize("go_on", [True, False, None])
 async def test_continue_on_error(tmp_path: Path, go_on: bool | None) -> None:
     server = serve(tmp_path, share=Several([FINAL]), mail=Several([]))
-    token = server.give(SHARE, STRANGE, MAIL, go_on=go_on)
+    token = await server.give(SHARE, STRANGE, MAIL, go_on=go_on)
     await server.until_ended(token)
-    job, denied = server.jobs._jobs[token], ("FileShareAccessDenied",)
+    job, denied = server.job(token), ("FileShareAccessDenied",)
     if go_on:
         assert (job.state, job.reason) == (S.COMPLETED, JobStateReason.COMPLETED_WITH_ERRORS)
         assert server.told() == [
@@ -173,26 +181,26 @@ async def test_filters_run_in_document_order_one_after_another(tmp_path: Path) -
     mail = Several([Scripted("m", [lambda work: order.append("mail")])])
     share = Several([Scripted("s", [PASSING, lambda work: order.append("share")])])
     server = serve(tmp_path, mail=mail, share=share)
-    await server.until_ended(server.give(SHARE, MAIL))
+    await server.until_ended(await server.give(SHARE, MAIL))
     assert order == ["share", "mail"]
 
 
 async def test_a_job_that_waits_for_its_next_try_holds_up_no_other(tmp_path: Path) -> None:
     """However many wait: the others get their turn, and what was canceled waits no longer."""
     server = serve(tmp_path, share=Several([Scripted("s", [PASSING] * 1000)]), mail=Several([]))
-    waiting = [server.give(SHARE, token=f"wait{n}") for n in range(20)]
+    waiting = [await server.give(SHARE, token=f"wait{n}") for n in range(20)]
 
     async def hold(stopped: asyncio.Event, seconds: float) -> None:
         await stopped.wait()
 
     server.processing._wait = hold
-    quick = server.give(MAIL, token="quick")
+    quick = await server.give(MAIL, token="quick")
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         work = group.create_task(server.processing.work())
-        await until(lambda: server.jobs._jobs[quick].state.final)
+        await until(lambda: server.job(quick).state.final)
         for token in waiting:
-            server.jobs.apply(token, Given(I.CANCEL))
-        await until(lambda: all(server.jobs._jobs[t].state is S.CANCELED for t in waiting))
+            await server.jobs.apply(token, Given(I.CANCEL))
+        await until(lambda: all(server.job(t).state is S.CANCELED for t in waiting))
         work.cancel()
 
 
@@ -207,13 +215,13 @@ async def test_a_filter_that_hangs_does_not_hold_up_the_stop(
         end.wait()
 
     server = serve(tmp_path, share=Several([Scripted("t", [hang])]))
-    token = server.give(SHARE)
+    token = await server.give(SHARE)
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         work = group.create_task(server.processing.work())
         await asyncio.to_thread(begun.wait)
         await server.processing.close()
         work.cancel()
-    assert server.jobs._jobs[token].state is S.PROCESSING
+    assert server.job(token).state is S.PROCESSING
     end.set()
     wait_until(lambda: not any("filter-" in one.name for one in threading.enumerate()), 5, "end")
 
@@ -230,28 +238,29 @@ async def test_a_stop_ends_what_waits_and_the_job_goes_on_later(tmp_path: Path) 
 
     target = Scripted("t", [wait])
     server = serve(tmp_path, share=Several([target]))
-    token = server.give(SHARE)
+    token = await server.give(SHARE)
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         work = group.create_task(server.processing.work())
         await asyncio.to_thread(begun.wait)
         await server.processing.close()
         work.cancel()
-    assert server.jobs._jobs[token].state is S.PROCESSING
+    assert server.job(token).state is S.PROCESSING
     again = serve(tmp_path, share=Several([target]))
-    again.jobs.restart()
+    await again.jobs.restart()
     await again.until_ended(token)
     assert again.told() == [("CompletedSuccessfully", ())]
 
 
 async def test_a_cancel_stops_the_filter_at_work(tmp_path: Path) -> None:
     def cancel(work: Work) -> None:
-        loop.call_soon_threadsafe(server.jobs.apply, work.job.token, Given(I.CANCEL))
+        canceled = server.jobs.apply(work.job.token, Given(I.CANCEL))
+        asyncio.run_coroutine_threadsafe(canceled, loop)
         wait_until(work.stop.is_set, 5, "stop")
         work.check()
 
     server = serve(tmp_path, share=Several([Scripted("t", [cancel])]), mail=Several([]))
     loop = asyncio.get_running_loop()
-    token = server.give(SHARE, MAIL)
+    token = await server.give(SHARE, MAIL)
     await server.until_ended(token)
-    assert server.jobs._jobs[token].state is S.CANCELED
-    assert [one.state for one in server.jobs._jobs[token].filters] == [FilterState.CANCELED] * 2
+    assert server.job(token).state is S.CANCELED
+    assert [one.state for one in server.job(token).filters] == [FilterState.CANCELED] * 2

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 import socket
-import sqlite3
 import time
 from urllib.parse import urlsplit
 
@@ -489,30 +488,32 @@ def test_a_full_disk_is_a_passing_trouble(
 def test_records_that_cannot_be_written_are_a_passing_trouble(
     server: Running, client: DspClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scan_server import jobs, processing, records
+    from scan_server import database, processing
 
-    save = records.Records.save
-    failures = []
+    execute = database._SqliteConnection.execute
+    failures: list[str] = []
+    wanted = ["COMMIT"]
 
-    def full(*args: object) -> None:
-        failures.append(args)
-        raise sqlite3.OperationalError("database or disk is full")
-
-    def full_once(*args: object) -> None:
-        if len(failures) == 3 and getattr(args[1], "state", "") == "Started":
-            full()
-        save(*args)
+    def full(self: object, statement: str, values: tuple[object, ...] = ()) -> object:
+        states = [str(value) for value in values[:1]]
+        if wanted and (statement in wanted or states == wanted):
+            failures.append(statement)
+            if wanted != ["COMMIT"]:
+                wanted.clear()
+            raise database.DatabaseTrouble("database or disk is full", full=True)
+        return execute(self, statement, values)
 
     monkeypatch.setattr(processing, "RETRY_S", 0.01)
     token = client.new_job()
     with monkeypatch.context() as patch:
-        patch.setattr(jobs.Records, "save", full)
+        patch.setattr(database._SqliteConnection, "execute", full)
         refused(client.create(), "ServerErrorTemporaryError")
         refused(client.send_image(token, 1, PAGE), "ServerErrorTemporaryError")
         refused(client.end(token), "ServerErrorTemporaryError")
     assert client.status(token).text("ImagesReceived") == "0"
     client.send_image(token, 1, PAGE)
-    monkeypatch.setattr(jobs.Records, "save", full_once)  # and once more in the queue
+    wanted[:] = ["Completed"]  # and once more in the queue, after the filter has run
+    monkeypatch.setattr(database._SqliteConnection, "execute", full)
     client.end(token)
     assert finished(client, token).text("JobState") == "Completed"
     assert (len(failures), list(server.files().values())) == (4, [PAGE])

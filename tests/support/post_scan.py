@@ -10,6 +10,7 @@ from pathlib import Path
 from device.dsp import filters
 from device.dsp.process import Filter as Entry
 from device.dsp.process import PostScanInstructions
+from scan_server.database import Sqlite
 from scan_server.filters.base import Filter, Outcome, Run, Work
 from scan_server.filters.stop import Stop
 from scan_server.identity import User
@@ -26,7 +27,7 @@ class Spool:
 
     def __init__(self, root: Path) -> None:
         self.storage = Storage(root / "received", 1 << 30)
-        self.database = root / "records.sqlite"
+        self.database = Sqlite(root / "records.sqlite")
 
     def job(
         self,
@@ -67,6 +68,7 @@ class Spool:
         entry = job.instructions.filters[0]
         config = filters.read(entry.dialect, entry.instructions)
         records = Records(self.database)
+        records.prepare()
         try:
             work = Work(job, 0, user or User(SID, SID), records, self.storage, stop or Stop(), last)
             return Run(found, config).once(work)
