@@ -28,8 +28,9 @@ from device.http.soap_endpoint import SoapEndpoint
 from device.jobs.engine import Engine
 from device.jobs.history import HistoryStore
 from device.jobs.ports import Limits
+from device.jobs.request import INPUT_SOURCES
 from device.jobs.tray import Tray
-from device.model.changes import Change, ConditionRaised, JobEnded
+from device.model.changes import ButtonPressed, Change, ConditionRaised, JobEnded
 from device.model.job import JobState
 from device.notifications import Notifications, Rules
 from device.pages.room import Room
@@ -57,6 +58,10 @@ CHART_RELOAD_S = 10.0
 JOBS_END_S = 3.0
 IDLE_S = 60.0
 """How long a scanner's worker is kept warm: it starts within a second."""
+POLL_S = 0.3
+"""How often the buttons of a scanner are looked at, if any are to be."""
+POLL_AGAIN_S = 5.0
+"""How long after that has failed."""
 PAGES_END_S = 0.3
 """What of the stop is left for the worker at least."""
 
@@ -209,7 +214,10 @@ class Device:
             group.create_task(self._notifications.run()),
             group.create_task(self._previews.run()),
         ]
-        if not self._description.virtual:
+        if self._description.buttons:
+            self._pages.watched = True
+            self._tasks.append(group.create_task(self._watch_buttons()))
+        elif not self._description.virtual:
             self._job_over.set()
             self._tasks.append(group.create_task(self._rest_when_idle()))
         _tell(self._description)
@@ -292,6 +300,24 @@ class Device:
                     await self._job_over.wait()
             except TimeoutError:
                 await self._pages.rest()
+
+    async def _watch_buttons(self) -> None:
+        """Tell of every press of a button, until cancelled."""
+        log.info("buttons: %s", ", ".join(self._description.buttons))
+        told = ""
+        while True:
+            await asyncio.sleep(POLL_AGAIN_S if told else POLL_S)
+            if self._engine.scanner.unplugged:
+                continue
+            try:
+                for one in await self._pages.poll():
+                    source = INPUT_SOURCES[one.source] if one.source else ""
+                    self._heard(ButtonPressed(one.button, one.destination, source))
+                told = ""
+            except BackendError as error:
+                if told != str(error):
+                    log.warning("the buttons cannot be watched: %s", error)
+                told = str(error)
 
     # ---- a source that may be unplugged
 

@@ -142,10 +142,22 @@ class Abilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Pressed:
+    """Somebody pressed a button of a scanner, for a computer and from a source as configured.
+
+    Without a source it is the usual one.
+    """
+
+    button: str
+    destination: str
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """What a backend has. An empty `platen` or `feeder` with `virtual` means: no such source.
 
-    With real media, `sources` tells what there is.
+    With real media, `sources` tells what there is, and `buttons` those that are to be polled.
     """
 
     name: str
@@ -155,6 +167,7 @@ class Description:
     refused: tuple[str, ...] = ()
     """One sentence for each file or entry that was left out, and why."""
     sources: tuple[Abilities, ...] = ()
+    buttons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,4 +221,13 @@ class RunningBackend(Backend, Protocol):
 
     def end_run(self) -> None:
         """The job is over, or another one follows: whatever still runs shall come to rest."""
+        ...
+
+
+@runtime_checkable
+class PolledBackend(Backend, Protocol):
+    """A backend with buttons."""
+
+    def pressed(self) -> tuple[Pressed, ...]:
+        """What was pressed since the last call. Raises BackendError."""
         ...

@@ -15,6 +15,8 @@ SOURCES = {
     FILM: Source.TRANSPARENCY,
 }
 
+INPUT_SOURCES = {sane: source for source, sane in SOURCES.items()}
+
 # One bit is made from grey here, so that threshold and diffusion follow the ContentType.
 _MODES = {
     "BlackAndWhite1": (Mode.GRAY, 8),

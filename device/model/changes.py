@@ -43,4 +43,16 @@ class ConditionCleared:
     cleared: ClearedCondition
 
 
-Change = JobChanged | JobEnded | StatusChanged | ConditionRaised | ConditionCleared
+@dataclass(frozen=True, slots=True)
+class ButtonPressed:
+    """Somebody pressed a button of the scanner, for a computer. An empty source is the usual one.
+
+    `destination` is a part of the name that the computer registered, or `first`.
+    """
+
+    button: str
+    destination: str
+    source: str = ""
+
+
+Change = ButtonPressed | JobChanged | JobEnded | StatusChanged | ConditionRaised | ConditionCleared

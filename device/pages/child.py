@@ -86,8 +86,11 @@ class Child:
         """Let the worker release its source and leave; use force after that."""
         self.send(QuitOrder())
         self._orders.close()
-        if not await self._ended_within(patience_s):
-            await self.end(patience_s)
+        try:
+            if not await self._ended_within(patience_s):
+                await self.end(patience_s)
+        finally:
+            self._signal(kill=True)  # for a caller who was cancelled meanwhile
 
     async def end(self, patience_s: float) -> None:
         """SIGTERM, and SIGKILL after `patience_s` seconds."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, BinaryIO
@@ -20,6 +20,7 @@ from scanner_backends.base import (
     Abilities,
     Description,
     Mode,
+    Pressed,
     Resolutions,
     ScanRequest,
     Source,
@@ -44,6 +45,7 @@ class Kind(IntEnum):
     ERROR = 4  # JSON: error (a class of scanner_backends.errors), sentence
     DESCRIBED = 5  # JSON: a Description
     NEXT = 6  # the document takes another page; if the last one could not begin, JSON as in ERROR
+    PRESSED = 7  # JSON: pressed, a list of Pressed
 
 
 class FrameError(Exception):
@@ -173,6 +175,7 @@ def description_of(text: bytes) -> Description:
             feeder=tuple(TrayPage(**page) for page in told["feeder"]),
             refused=tuple(str(sentence) for sentence in told["refused"]),
             sources=tuple(_abilities_of(source) for source in told["sources"]),
+            buttons=tuple(str(button) for button in told["buttons"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise FrameError(f"a description that is none: {error!r}") from None
@@ -192,6 +195,30 @@ def _abilities_of(told: dict[str, Any]) -> Abilities:
         height_mm=float(told["height_mm"]),
         native=str(told["native"]),
     )
+
+
+def pressed_frame(pressed: Iterable[Pressed]) -> Frame:
+    """Buttons on their way over the pipe."""
+    return json_frame(0, Kind.PRESSED, {"pressed": [asdict(one) for one in pressed]})
+
+
+def pressed_of(frame: Frame) -> tuple[Pressed, ...]:
+    """The buttons that a frame tells of.
+
+    Raises:
+        FrameError: it tells of none.
+    """
+    try:
+        return tuple(
+            Pressed(
+                str(one["button"]),
+                str(one["destination"]),
+                None if one["source"] is None else Source(one["source"]),
+            )
+            for one in json_of(frame)["pressed"]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise FrameError(f"buttons that are none: {error!r}") from None
 
 
 class Part(StrEnum):
@@ -235,18 +262,23 @@ class DescribeOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class PollOrder:
+    """Tell which buttons were pressed."""
+
+
+@dataclass(frozen=True, slots=True)
 class QuitOrder:
     """Release the source and leave."""
 
 
-Order = PageOrder | FinishOrder | CancelOrder | DescribeOrder | QuitOrder
+_PlainOrder = FinishOrder | CancelOrder | DescribeOrder | PollOrder | QuitOrder
+Order = PageOrder | _PlainOrder
 
-_ORDERS: dict[
-    str, type[FinishOrder] | type[CancelOrder] | type[DescribeOrder] | type[QuitOrder]
-] = {
+_ORDERS: dict[str, type[_PlainOrder]] = {
     "finish": FinishOrder,
     "cancel": CancelOrder,
     "describe": DescribeOrder,
+    "poll": PollOrder,
     "quit": QuitOrder,
 }
 _ORDER_NAMES = {PageOrder: "page"} | {cls: name for name, cls in _ORDERS.items()}

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from device.clock import Clock
 from device.imaging.spec import MEDIA_TYPES, ImageSpec
@@ -25,14 +25,18 @@ from device.pages.frames import (
     FinishOrder,
     Frame,
     Kind,
+    Order,
     PageOrder,
     Part,
+    PollOrder,
 )
 from device.pages.room import Room
-from scanner_backends.base import Description, ScanRequest
+from scanner_backends.base import Description, Pressed, ScanRequest
 from scanner_backends.errors import BackendError, Cancelled, IoError, NoDocs
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Wish = tuple[int | None, ScanRequest, ImageSpec]
 """A page, as `PageLine.page` takes it."""
@@ -50,6 +54,7 @@ class Patience:
     """How long the worker may take, in seconds."""
 
     describe_s: float = 60.0  # a large folder on a small machine
+    poll_s: float = 10.0  # the scanner may have to be opened
     cancel_s: float = 2.0
     term_s: float = 0.75
 
@@ -90,6 +95,8 @@ class PageLine:
         self._child_source = ""
         self._run: int | None = None  # the job that may want further pages
         self._image: PageImage | None = None
+        self.watched = False
+        """Whether somebody polls it, and will want its worker again at once."""
 
     async def start(self) -> Description:
         """Start the worker and describe the source.
@@ -106,24 +113,18 @@ class PageLine:
         Waits for the page under way. Raises as `start` does.
         """
         async with self._turn:
-            child = await self._ready()
-            child.send(DescribeOrder(file))
-            try:
-                async with asyncio.timeout(self._patience.describe_s):
-                    return await self._described(child)
-            except TimeoutError:
-                await self._replace()
-                raise IoError(
-                    f"{self._source} did not describe itself within "
-                    f"{self._patience.describe_s:g} seconds."
-                ) from None
-            except (ChildDied, frames.FrameError) as error:
-                await self._replace()
-                raise IoError(f"The worker of {self._source} failed: {error}.") from error
-            except asyncio.CancelledError:
-                # Its answer would be taken for the next one's.
-                await self._replace()
-                raise
+            return await self._ask(DescribeOrder(file), self._described, self._patience.describe_s)
+
+    async def poll(self) -> tuple[Pressed, ...]:
+        """The buttons that were pressed since the last call; none while there is a job.
+
+        Raises:
+            BackendError: nobody can tell.
+        """
+        if self._turn.locked() or self._run is not None:
+            return ()
+        async with self._turn:
+            return await self._ask(PollOrder(), self._polled, self._patience.poll_s)
 
     async def page(
         self,
@@ -184,7 +185,8 @@ class PageLine:
     @property
     def resting(self) -> bool:
         """Whether there is a worker, and nothing for it to do."""
-        return self._child is not None and self._run is None and not self._turn.locked()
+        busy = self._turn.locked() or self._run is not None or self.watched
+        return self._child is not None and not busy
 
     async def rest(self) -> None:
         """End a worker that has nothing to do; the next page starts another."""
@@ -250,6 +252,34 @@ class PageLine:
                 await child.end(self._patience.term_s)
             finally:
                 self._room.leave(self)
+
+    async def _ask(
+        self, order: Order, answer: Callable[[Child], Awaitable[T]], patience_s: float
+    ) -> T:
+        """Give an order and wait for its answer. Raises BackendError."""
+        child = await self._ready()
+        child.send(order)
+        try:
+            async with asyncio.timeout(patience_s):
+                return await answer(child)
+        except TimeoutError:
+            await self._replace()
+            raise IoError(f"{self._source} did not answer within {patience_s:g} s.") from None
+        except (ChildDied, frames.FrameError) as error:
+            await self._replace()
+            raise IoError(f"The worker of {self._source} failed: {error}.") from error
+        except asyncio.CancelledError:
+            # Its answer would be taken for the next one's.
+            await self._replace()
+            raise
+
+    async def _polled(self, child: Child) -> tuple[Pressed, ...]:
+        while True:
+            frame = await child.read()
+            if frame.kind is Kind.PRESSED:
+                return frames.pressed_of(frame)
+            if frame.kind is Kind.ERROR and frame.job == 0:
+                raise frames.error_of(frame)
 
     async def _described(self, child: Child) -> Description:
         text = b""

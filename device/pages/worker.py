@@ -38,11 +38,12 @@ from device.pages.frames import (
     Order,
     PageOrder,
     Part,
+    PollOrder,
     QuitOrder,
 )
 from device.pages.outlet import Outlet
 from device.pages.reader import BandReader
-from scanner_backends.base import Backend, RawPage, RunningBackend, file_of
+from scanner_backends.base import Backend, PolledBackend, RawPage, RunningBackend, file_of
 from scanner_backends.errors import BackendError, Cancelled, IoError, NoDocs, NoMem
 from scanner_backends.registry import open_backend
 
@@ -107,6 +108,8 @@ class Worker:
                 break
             if isinstance(task.order, DescribeOrder):
                 self._guarded(0, partial(self._describe, task.order.file))
+            elif isinstance(task.order, PollOrder):
+                self._guarded(0, self._poll)
             elif isinstance(task.order, CancelOrder):
                 self._end_run(task.order.job)
             elif isinstance(task.order, PageOrder):
@@ -186,6 +189,11 @@ class Worker:
         found = self._open().describe() if file is None else self._laid_in().describe_file(file)
         for frame in frames.described_frames(found):
             self._out.put(frame)
+
+    def _poll(self) -> None:
+        backend = self._open()
+        pressed = backend.pressed() if isinstance(backend, PolledBackend) else ()
+        self._out.put(frames.pressed_frame(pressed))
 
     def _scan(self, task: Task, order: PageOrder) -> None:
         encode = document_encoder_for(order.spec.format)

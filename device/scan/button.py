@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 from device.clock import Clock
-from device.errors import InvalidArgs, NoImagesAvailable, OperationFailed
+from device.errors import DeviceError, InvalidArgs, NoImagesAvailable, OperationFailed
 from device.jobs.machine import Job
 from device.jobs.scanner import Scanner
 from device.jobs.tray import Tray
 from device.model.capabilities import ADF, ADF_DUPLEX, PLATEN
-from device.model.changes import Change, JobEnded
+from device.model.changes import ButtonPressed, Change, JobEnded
 from device.model.job import JobRecord, JobState
 from device.scan import events
 from device.scan.destinations import Destination, Destinations, Press
@@ -118,6 +118,21 @@ class Button:
         if isinstance(change, JobEnded):
             ended = _feeder_ended(change.job)
             self._destinations.job_over(change.job.status.job_id, feeder_ended=ended)
+        elif isinstance(change, ButtonPressed):
+            self._pressed(change)
+
+    def _pressed(self, change: ButtonPressed) -> None:
+        """A button of the scanner itself is ours, for the computer that it stands for."""
+        destination = self._destinations.called(change.destination)
+        if destination is None:
+            log.warning(
+                "button %s: no computer %r waits for scans", change.button, change.destination
+            )
+            return
+        try:
+            self.press(destination, change.source or None)
+        except DeviceError as error:
+            log.warning("button %s: %s", change.button, error)
 
     def tick(self) -> None:
         """Let go of presses that nobody answered."""

@@ -23,6 +23,7 @@ from scanner_backends.base import TrayPage
 
 ANSWER_S: Final = 300.0
 """How long a client may take to ask for the job, and for each further one."""
+FIRST: Final = "first"
 PRESSES_KEPT: Final = 50
 
 
@@ -107,6 +108,18 @@ class Destinations:
     def find(self, number: int) -> Destination | None:
         """One destination by its number."""
         return self._entries.get(number)
+
+    def called(self, name: str) -> Destination | None:
+        """The destination of that name, else the first one with it in its name.
+
+        `first` is the one that is listed first.
+        """
+        wanted, there = name.casefold(), self.all()
+        if wanted == FIRST:
+            return there[0] if there else None
+        exact = [one for one in there if one.name.casefold() == wanted]
+        partly = [one for one in there if wanted in one.name.casefold()]
+        return next(iter((*exact, *partly)), None)
 
     def emptied(
         self, peer: str, wanted: Iterable[Wanted], alike: Collection[str]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from scanner_backends.base import Description, RawPage, ScanRequest
+from scanner_backends.base import Description, Pressed, RawPage, ScanRequest
 from scanner_backends.errors import BackendError, Inval, IoError, SourceError
 from scanner_backends.sane import device_file, finding
 from scanner_backends.sane.library import LibSane
 from scanner_backends.sane.options import NAMES, Role
 from scanner_backends.sane.scanner import Scanner
-from scanner_backends.sane.words import Handle, Library, SaneDevice
+from scanner_backends.sane.words import Handle, Library, SaneDevice, Value
 
 PREFIX = "sane:"
 OPTIONS = "?options="
@@ -42,6 +42,7 @@ class SaneBackend:
         self._device: SaneDevice | None = None
         self._scanner: Scanner | None = None
         self._known = False
+        self._sensed: dict[str, Value] | None = None
         self._cancelled = threading.Event()
 
     def describe(self) -> Description:
@@ -51,9 +52,10 @@ class SaneBackend:
         assert self._device is not None
         try:
             sources = scanner.abilities()
+            buttons = tuple(name for name in self._buttons() if name in scanner.controls)
         finally:
             self.end_run()
-        return Description(self._device.name, virtual=False, sources=sources)
+        return Description(self._device.name, virtual=False, sources=sources, buttons=buttons)
 
     def scan(self, request: ScanRequest, page: int | None) -> RawPage:
         self._cancelled.clear()
@@ -67,11 +69,34 @@ class SaneBackend:
         if scanner is not None:
             scanner.cancel()
 
+    def pressed(self) -> tuple[Pressed, ...]:
+        """The configured buttons that were pressed since the last call. Raises BackendError.
+
+        What stands there at the first look nobody has pressed just now.
+        """
+        try:
+            controls = self._open().controls
+            now = {name: controls.value(name) for name in self._buttons()}
+        except BackendError:
+            self._forget()
+            raise
+        before, self._sensed = self._sensed, now
+        if before is None:
+            return ()
+        return tuple(
+            press
+            for name, press in self._buttons().items()
+            if now[name] and now[name] != before.get(name)
+        )
+
     def end_run(self) -> None:
-        """Let go of the device."""
-        scanner, self._scanner = self._scanner, None
-        if scanner is not None:
-            scanner.close()
+        """Let go of the device, unless its buttons are watched: then it comes to rest."""
+        if self._scanner is None:
+            return
+        if self._buttons() and not self._scanner.lost:
+            self._scanner.stop()
+        else:
+            self._let_go()
 
     def close(self) -> None:
         """Let go of the device, and of SANE."""
@@ -82,6 +107,14 @@ class SaneBackend:
         return self._open()
 
     # ---- inside
+
+    def _buttons(self) -> Mapping[str, Pressed]:
+        return self._file.wishes(self._device.name).buttons if self._device else {}
+
+    def _let_go(self) -> None:
+        scanner, self._scanner = self._scanner, None
+        if scanner is not None:
+            scanner.close()
 
     def _open(self) -> Scanner:
         if self._scanner is not None:
@@ -136,7 +169,7 @@ class SaneBackend:
 
     def _forget(self) -> None:
         """Close everything; SANE shall look for devices anew."""
-        self.end_run()
+        self._let_go()
         library, self._library = self._library, None
         self._device = None
         if library is not None:

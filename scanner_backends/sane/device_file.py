@@ -1,4 +1,5 @@
-"""A TOML file that says what a scanner's driver does not: options to set, to fix and to hide.
+"""A TOML file that says what a scanner's driver does not: options to set, to fix and to hide, and
+what its buttons are for.
 
     [[device]]
     name = "genesys:.*"         # a regular expression; the whole SANE name must match
@@ -7,6 +8,11 @@
     lamp-off-time = 15
     [device.fix]                # the only value there is; it is announced so, too
     source = "ADF"
+    [device.buttons]            # options that the scanner sets: for which computer a press is
+    scan = "Scan to DESK-7"     # the name that it registered, or a part of it
+    file = { to = "first", source = "ADF" }     # the one that registered first; from the feeder
+
+The scanner is held open while its buttons are watched: no other program can have it.
 
 Every entry that matches counts; of two that name an option, the later one decides.
 """
@@ -20,20 +26,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scanner_backends.base import Pressed, Source
 from scanner_backends.errors import SourceError
 from scanner_backends.sane.words import Value
 
 _TABLES = ("set", "fix")
-_KEYS = {"name", "hide", *_TABLES}
+_KEYS = ("name", "hide", *_TABLES, "buttons")
+_BUTTON_KEYS = ("to", "source")
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a file says of one device: option names, and values for them."""
+    """What a file says of one device: option names, and what is wished of them."""
 
     set: Mapping[str, Value] = field(default_factory=dict)
     fix: Mapping[str, Value] = field(default_factory=dict)
     hide: frozenset[str] = frozenset()
+    buttons: Mapping[str, Pressed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +56,14 @@ class DeviceFile:
         put: dict[str, Value] = {}
         fix: dict[str, Value] = {}
         hide: set[str] = set()
+        buttons: dict[str, Pressed] = {}
         for pattern, wishes in self.entries:
             if pattern.fullmatch(sane_name):
                 put |= wishes.set
                 fix |= wishes.fix
                 hide |= wishes.hide
-        return Wishes(put, fix, frozenset(hide))
+                buttons |= wishes.buttons
+        return Wishes(put, fix, frozenset(hide), buttons)
 
 
 def read(path: Path) -> DeviceFile:
@@ -76,7 +87,7 @@ def read(path: Path) -> DeviceFile:
 def _entry(path: Path, table: Any) -> tuple[re.Pattern[str], Wishes]:
     if not isinstance(table, dict) or not isinstance(table.get("name"), str):
         raise SourceError(f"{path}: each [[device]] must have a name, a regular expression.")
-    unknown = sorted(table.keys() - _KEYS)
+    unknown = sorted(table.keys() - set(_KEYS))
     if unknown:
         raise SourceError(f"{path}: {unknown[0]} is not known; there is {', '.join(_KEYS)}.")
     hide = table.get("hide", [])
@@ -87,7 +98,29 @@ def _entry(path: Path, table: Any) -> tuple[re.Pattern[str], Wishes]:
         pattern = re.compile(table["name"])
     except re.error as error:
         raise SourceError(f"{path}: {table['name']!r} is no regular expression: {error}.") from None
-    return pattern, Wishes(values["set"], values["fix"], frozenset(hide))
+    buttons = _buttons(path, table.get("buttons", {}))
+    return pattern, Wishes(values["set"], values["fix"], frozenset(hide), buttons)
+
+
+def _buttons(path: Path, table: Any) -> dict[str, Pressed]:
+    if not isinstance(table, dict):
+        raise SourceError(f"{path}: buttons must be a table of options and names of computers.")
+    return {name: _button(path, name, wished) for name, wished in table.items()}
+
+
+def _button(path: Path, name: str, wished: Any) -> Pressed:
+    told = {"to": wished} if isinstance(wished, str) else wished
+    if not isinstance(told, dict) or not told.keys() <= set(_BUTTON_KEYS) or "to" not in told:
+        right = "the name of a computer, or {to = NAME, source = NAME}"
+        raise SourceError(f"{path}: buttons.{name} must be {right}.")
+    if not isinstance(told["to"], str) or not told["to"].strip():
+        raise SourceError(f"{path}: buttons.{name}.to must be the name of a computer, or first.")
+    if "source" not in told:
+        return Pressed(name, told["to"])
+    known = ", ".join(Source)
+    if told["source"] not in [*Source]:
+        raise SourceError(f"{path}: buttons.{name}.source must be one of {known}.")
+    return Pressed(name, told["to"], Source(told["source"]))
 
 
 def _values(path: Path, key: str, table: Any) -> dict[str, Value]:

@@ -12,8 +12,9 @@ from scanner_backends.sane import finding, identity
 from scanner_backends.sane.backend import OPTIONS, PREFIX, SaneBackend
 from scanner_backends.sane.library import LibSane
 from scanner_backends.sane.options import ROLES, Role, is_deep, mode_of, source_of
-from scanner_backends.sane.words import Library, Option, Range, SaneDevice, Unit
+from scanner_backends.sane.words import Cap, Library, Option, Range, SaneDevice, Unit
 
+_SENSOR = "may be a button"
 _UNITS = {Unit.PIXEL: " px", Unit.BIT: " bit", Unit.MM: " mm", Unit.DPI: " dpi", Unit.PERCENT: " %"}
 
 
@@ -109,13 +110,18 @@ def options(argument: str, make: Callable[[], Library] = LibSane) -> list[UsedOp
                 option.name,
                 "" if not option.readable else _text(controls.value(option.name)),
                 _possible(option),
-                ROLES.get(option.name, ""),
+                ROLES.get(option.name) or (_SENSOR if _is_sensor(option) else ""),
                 _meanings(option),
             )
             for option in controls.all()
         ]
     finally:
         backend.close()
+
+
+def _is_sensor(option: Option) -> bool:
+    """Whether the scanner sets an option, and we can read it."""
+    return option.readable and not option.cap & Cap.SOFT_SELECT
 
 
 def _possible(option: Option) -> str:

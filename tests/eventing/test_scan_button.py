@@ -17,6 +17,7 @@ from support import schema
 from support.wait import wait_until
 
 from device.errors import InvalidArgs, NoImagesAvailable, NotAcceptingJobs, OperationFailed
+from device.model.changes import ButtonPressed
 from device.model.status import ConditionName
 from device.notifications import Rules
 from device.scan.destinations import PressState
@@ -336,3 +337,45 @@ def test_a_slow_receiver_may_scan_before_it_answers_the_event(device, make_sink)
     sink.answer = scan_first
     device.press("Scan")
     wait_until(lambda: device.presses()[0].state is PressState.DONE, 5, "the scan")
+
+
+# ---- a button of the scanner itself
+
+
+def pressed(device: EventDevice, destination: str, source: str = "") -> None:
+    change = ButtonPressed("scan", destination, source)
+    device.do(lambda: device.notifications.heard(change))
+
+
+@pytest.mark.parametrize(
+    ("named", "context"),
+    [("first", "Scan"), ("Fax to DESK-7", "Fax"), ("ocr", "OCR"), ("to desk-7", "Scan")],
+)
+def test_a_button_of_the_scanner_is_for_the_computer_that_it_is_configured_for(
+    device, sink, named, context
+):
+    Receiver(device, sink, FIVE)
+    pressed(device, named)
+    (press,) = device.presses()
+    assert press.destination.context == context
+    assert sink.wait_for("ScanAvailableEvent")[0].text("ClientContext") == context
+
+
+def test_a_button_may_say_where_to_scan_from(device, sink):
+    receiver = Receiver(device, sink)
+    pressed(device, "first", "Platen")
+    receiver.identifier()
+    (press,) = device.presses()
+    assert press.source == "Platen"
+
+
+def test_a_button_that_cannot_do_what_it_is_for_is_told_in_the_log(device, sink, caplog):
+    pressed(device, "first")
+    assert "button scan: no computer 'first' waits for scans" in caplog.text
+    Receiver(device, sink)
+    pressed(device, "nobody")
+    assert "button scan: no computer 'nobody' waits for scans" in caplog.text
+    pressed(device, "first", "Film")
+    assert "button scan: " in caplog.messages[-1]
+    assert "is no source of this scanner" in caplog.messages[-1]
+    assert device.presses() == ()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 
-from scanner_backends.base import Description, Mode, RawPage, TrayPage
+from scanner_backends.base import Description, Mode, Pressed, RawPage, TrayPage
 from scanner_backends.errors import Cancelled, Jammed, NoDocs, SourceError
 
 UNWANTED = ("asyncio", "aiohttp", "lxml", "wsdiscovery", "multiprocessing", "pypdfium2")
@@ -24,6 +24,8 @@ class ScriptedBackend:
         self.scans = 0
 
     def describe(self):
+        if self.script.startswith("button "):
+            return Description("scripted", False, buttons=("scan",))
         if self.script == "hang":
             self.hang()
         if self.script == "die at once":
@@ -33,6 +35,16 @@ class ScriptedBackend:
             return Description("scripted", True, platen=pages)
         loaded = ",".join(sorted(sys.modules.keys() & set(UNWANTED)))
         return Description(loaded or "nothing unwanted", True, platen=(TrayPage(0, "page"),))
+
+    def pressed(self):
+        """Whoever makes the file that the argument names has pressed the button."""
+        if self.script == "jam":
+            self.jam()
+        try:
+            os.unlink(self.script.removeprefix("button "))
+        except FileNotFoundError:
+            return ()
+        return (Pressed("scan", "first"),)
 
     def scan(self, request, page):
         self.cancelled.clear()
