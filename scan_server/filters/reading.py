@@ -80,7 +80,7 @@ def tls(table: Table) -> ssl.SSLContext:
 
 
 def url(table: Table, key: str) -> SplitResult:
-    """An http or https address without user, query and fragment; plain http only to this machine.
+    """An https address without user, query and fragment; http only where `plain_http` says so.
 
     Raises:
         ConfigError: it is none.

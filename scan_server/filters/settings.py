@@ -17,7 +17,10 @@ from scan_server.filters.base import Filter
 from scan_server.filters.file_share import FileShare
 from scan_server.shares import Shares
 
-OPTIONAL = {"email": ("mail", filters.EMAIL)}
+OPTIONAL = {
+    "email": ("mail", filters.EMAIL),
+    "share_point": ("share_point", filters.SHARE_POINT),
+}
 """Section → the module beside this one that reads it, and its dialect."""
 
 Filters = Mapping[str, Filter]
