@@ -14,8 +14,9 @@ from device.clock import Clock
 from device.config import Config
 from device.dsp import process as documents
 from device.dsp import sending
+from device.dsp.deliver import SendResult
 from device.dsp.runner import ScannedPage
-from device.dsp.sending import SendOptions, SendResult
+from device.dsp.sending import SendOptions
 from device.errors import ConfigError, OperationFailed
 from device.imaging.spec import SUPPORTED, ImageSpec
 from device.jobs.request import image_spec, scan_request

@@ -11,6 +11,7 @@ import logging
 import ssl
 import uuid
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from types import TracebackType
@@ -23,7 +24,7 @@ from device.dsp.post_scan_job import Given, I
 from device.dsp.process import PostScanInstructions
 from device.dsp.spool import SpooledPage
 from device.dsp.verdict import as_given
-from device.dsp.words import DocumentDescription
+from device.dsp.words import DocumentDescription, JobStatus
 from device.errors import ConfigError, InvalidArgs
 from device.imaging.spec import MEDIA_TYPES
 from device.soap import envelope, multipart, xml
@@ -37,6 +38,10 @@ PIECE = 256 * 1024
 SOAP_TYPE = "application/soap+xml; charset=utf-8"
 
 
+Known = dict[str, str]
+"""Address of a scan server → that of its processing service."""
+
+
 class ScanServer:
     """A scan server as this client sees it. Use it as a context manager.
 
@@ -45,6 +50,8 @@ class ScanServer:
         context: TLS, for https.
         random: makes the message ids.
         shows_certificate: whether `context` holds a client certificate.
+        known: what earlier deliveries have found out, and this one will.
+        told: hears each status of a job.
     """
 
     def __init__(
@@ -54,12 +61,18 @@ class ScanServer:
         context: ssl.SSLContext | None,
         random: Random,
         shows_certificate: bool = False,
+        known: Known | None = None,
+        told: Callable[[JobStatus], None] | None = None,
     ) -> None:
         self.url = check_url(url)
+        self._known = {} if known is None else known
+        self._told = told
         self._exchange = Exchange(urlsplit(url).netloc, context, shows_certificate)
         self._random = random
         self._metadata = ""
-        self._service = ""
+        self._service = self._known.get(url, "")
+        self.found_before = bool(self._service)
+        """Whether the address of the service was known, so that nobody has to ask for it first."""
 
     async def __aenter__(self) -> ScanServer:
         await self._exchange.__aenter__()
@@ -97,6 +110,7 @@ class ScanServer:
                 self._service = finding.read_metadata(body, self.url)
             except InvalidArgs:
                 return Given(I.HOPELESS, f"{self.url} offers no processing service (WS-DSP)")
+            self._known[self.url] = self._service
             return Given(I.FOUND)
 
         return await self._ask(self._metadata, ns.GET, "", read)
@@ -110,9 +124,16 @@ class ScanServer:
         def read(body: Element) -> Given:
             return Given(I.DONE, token=messages.read_token(body))
 
-        return await self._operation(
+        found = await self._operation(
             messages.CREATE, messages.write_create(request), read, prefixes=("dsp", "psp")
         )
+        if self.found_before and found.kind is not I.DONE:
+            # The service may have moved since: it is looked for again, and then asked again.
+            self.found_before = False
+            self._known.pop(self.url, None)
+            if found.kind is I.REFUSED:
+                return replace(found, kind=I.BROKEN)
+        return found
 
     async def send_image(self, token: str, page: SpooledPage) -> Given:
         """SendImage: an MTOM message with the page streamed behind its root part."""
@@ -170,6 +191,8 @@ class ScanServer:
             found = elements.read_elements(body)
             if found.status is None:
                 return Given(I.REFUSED, "the server does not tell the job's status")
+            if self._told is not None:
+                self._told(found.status)
             return as_given(found.status, found.documents)
 
         return await self._operation(

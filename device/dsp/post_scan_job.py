@@ -224,9 +224,16 @@ class NotInThisState(Exception):
     """The input has no line in the table for this state."""
 
 
-def begin(delivery: Delivery) -> tuple[Delivery, Request]:
-    """The first request. A delivery with a token was interrupted, and its job is looked at."""
+def begin(
+    delivery: Delivery, now: float = 0.0, *, found: bool = False
+) -> tuple[Delivery, Request | None]:
+    """The first request. A delivery with a token was interrupted, and its job is looked at.
+
+    `found` tells that the address of the service is known already.
+    """
     first = replace(delivery, state=S.PROBING, unchecked=bool(delivery.token))
+    if found:
+        return _go_on(replace(first, state=S.READY), now)
     return first, Request(S.PROBING)
 
 

@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from device.clock import Clock
 from device.dsp import process, wording
 from device.dsp.client import ScanServer
 from device.dsp.post_scan_job import Delivery, Given, I, Request, S, begin, next_deadline, step
 from device.dsp.spool import JobSpool, Journal
+from device.dsp.words import JobStatus
 from device.errors import DeviceError
 from scanner_backends.errors import BackendError
 
@@ -27,10 +28,23 @@ class ScannedPage:
     chunks: AsyncIterator[bytes]
 
 
+class Observer(Protocol):
+    """Whoever watches a delivery."""
+
+    def moved(self, delivery: Delivery) -> None:
+        """It stands otherwise than before."""
+
+    def told(self, status: JobStatus) -> None:
+        """The server has told how its job stands."""
+
+
 class Runner:
     """One delivery, from where it stands to its end."""
 
-    def __init__(self, job: JobSpool, server: ScanServer, clock: Clock) -> None:
+    def __init__(
+        self, job: JobSpool, server: ScanServer, clock: Clock, observer: Observer | None = None
+    ) -> None:
+        self._observer = observer
         self._job = job
         self._server = server
         self._clock = clock
@@ -68,8 +82,9 @@ class Runner:
         return self._with_scan_trouble(delivery)
 
     async def _loop(self, start: Delivery, group: asyncio.TaskGroup) -> Delivery:
-        delivery, request = begin(start)
-        self._make(request, delivery, group)
+        delivery, request = begin(start, self._clock.monotonic(), found=self._server.found_before)
+        if request:
+            self._make(request, delivery, group)
         while not delivery.final:
             given = await self._next(delivery)
             before = delivery.state
@@ -78,6 +93,8 @@ class Runner:
                 log.debug("%s: %s → %s", given.kind.name, before, delivery.state)
             if given.why:
                 log.info("%s", given.why)
+            if self._observer:
+                self._observer.moved(delivery)
             await self._job.save(
                 replace(
                     self._with_scan(self._job.journal),

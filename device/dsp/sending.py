@@ -1,7 +1,6 @@
 """`send` and `send --resume`: pages into the spool, and from there to the scan server.
 
-Pages are spooled as they come while earlier ones are on their way. A page leaves the spool when
-the server's job has ended well, and not before: until then the server may still lose it.
+Pages are spooled as they come while earlier ones are on their way.
 
 A scan may break off: its sender is killed, or the scanner jams. Its pages are delivered by `resume`
 all the same, and leave the spool as others do, so that nothing is sent twice. What is missing is
@@ -14,18 +13,18 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
 from device.clock import Clock
-from device.dsp import process, spool, trust, wording
-from device.dsp.client import ScanServer, check_url
+from device.dsp import process, spool, wording
+from device.dsp.client import check_url
+from device.dsp.deliver import Manner, Outcome, SendResult, check_trust, deliver
 from device.dsp.messages import is_sid
-from device.dsp.post_scan_job import PAUSES_S, POLL_S, Delivery, S
-from device.dsp.runner import Runner, ScannedPage
-from device.dsp.spool import JobSpool, Journal
+from device.dsp.post_scan_job import PAUSES_S, POLL_S
+from device.dsp.runner import ScannedPage
+from device.dsp.spool import Journal
 from device.errors import ConfigError, DeliveryError
 from device.model.operator import NOBODY
 
@@ -37,7 +36,7 @@ class SendOptions:
     `process` is a scan process document; without it the pages go to the server's own store, under
     names that begin with `root_name`. `again` lets `resume` send once more what a job that the
     server has forgotten may have delivered. `resume_command` is what to tell people who want to try
-    later what failed now.
+    later what failed now. `insecure` trusts any server, this time.
     """
 
     server: str
@@ -52,42 +51,18 @@ class SendOptions:
     resume_command: str = "wsd-scanner send --resume"
     pauses_s: tuple[float, ...] = PAUSES_S
     poll_s: float = POLL_S
-
-
-class Outcome(StrEnum):
-    """How a delivery ended."""
-
-    DELIVERED = "delivered"
-    BROKEN_OFF = "broken-off"
-    """Every page that there is was delivered, but the scan had broken off before its end."""
-    CANCELED = "canceled"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class SendResult:
-    """What became of the pages; page numbers are DocumentIds and count from 1.
-
-    `received` pages were acknowledged by a server whose job is still open; they are among the
-    `undelivered` all the same. `kept` is the folder in the spool that holds the undelivered.
-    After `resume`, `parts` are the single deliveries.
-    """
-
-    outcome: Outcome
-    scanned: int = 0
-    delivered: int = 0
-    undelivered: tuple[int, ...] = ()
-    received: tuple[int, ...] = ()
-    job_token: str = ""
-    kept: Path | None = None
-    why: str = ""
-    summary: str = ""
-    parts: tuple[SendResult, ...] = ()
+    insecure: bool = False
 
     @property
-    def exit_code(self) -> int:
-        """0 when every page was scanned and delivered, 3 otherwise."""
-        return 0 if self.outcome is Outcome.DELIVERED else 3
+    def manner(self) -> Manner:
+        """How the deliveries are made."""
+        return Manner(
+            again=self.again,
+            resume_command=self.resume_command,
+            pauses_s=self.pauses_s,
+            poll_s=self.poll_s,
+            insecure=self.insecure,
+        )
 
 
 async def send(
@@ -106,11 +81,11 @@ async def send(
         ConfigError: a setting is wrong.
     """
     journal = _journal(options)
-    _check_trust(journal)
+    check_trust(journal)
     job = spool.new_spool(options.state_dir, clock.now().strftime("%Y%m%dT%H%M%S.%fZ"))
     try:
         await job.save(journal)
-        return await _deliver(job, options, pages, clock=clock, random=random, stop=stop)
+        return await deliver(job, options.manner, pages, clock=clock, random=random, stop=stop)
     finally:
         job.close()
 
@@ -132,9 +107,9 @@ async def resume(
             if stop.is_set():
                 break
             await job.save(_with_options(job.journal, options))
-            _check_trust(job.journal)
+            check_trust(job.journal)
             results.append(
-                await _deliver(job, options, None, clock=clock, random=random, stop=stop)
+                await deliver(job, options.manner, None, clock=clock, random=random, stop=stop)
             )
         except DeliveryError as error:
             results.append(
@@ -203,91 +178,6 @@ def _with_options(journal: Journal, options: SendOptions) -> Journal:
     if options.server and not journal.token:
         journal = replace(journal, server=check_url(options.server))
     return _with_files(journal, options)
-
-
-def _is_secure(journal: Journal) -> bool:
-    return urlsplit(journal.server).scheme == "https"
-
-
-def _check_trust(journal: Journal) -> None:
-    if _is_secure(journal):
-        trust.client_context(*_files(journal))
-
-
-def _files(journal: Journal) -> tuple[Path | None, Path | None, Path | None]:
-    ca, cert, key = (Path(p) if p else None for p in (journal.ca, journal.cert, journal.key))
-    return ca, cert, key
-
-
-async def _deliver(
-    job: JobSpool,
-    options: SendOptions,
-    pages: AsyncIterator[ScannedPage] | None,
-    *,
-    clock: Clock,
-    random: Random,
-    stop: asyncio.Event,
-) -> SendResult:
-    journal = job.journal
-    context = trust.client_context(*_files(journal)) if _is_secure(journal) else None
-    start = Delivery(
-        token=journal.token,
-        pages=len(job.pages()),
-        scan_over=pages is None,
-        stored=frozenset(journal.stored),
-        ends=journal.ends,
-        filters=journal.filters,
-        cancel=journal.cancel,
-        again=options.again,
-        pauses_s=options.pauses_s,
-        poll_s=options.poll_s,
-    )
-    async with ScanServer(
-        journal.server, context=context, random=random, shows_certificate=bool(journal.cert)
-    ) as server:
-        end = await Runner(job, server, clock).run(start, pages, stop)
-    return _result(job, end, options.resume_command)
-
-
-def _result(job: JobSpool, end: Delivery, resume_command: str) -> SendResult:
-    scanned = len(job.pages())
-    numbers = tuple(range(1, scanned + 1))
-    host = urlsplit(job.journal.server).netloc
-    if end.state is S.FAILED and scanned:
-        received = tuple(n for n in numbers if n in end.stored) if end.token else ()
-        return SendResult(
-            Outcome.FAILED,
-            scanned,
-            undelivered=numbers,
-            received=received,
-            job_token=end.token,
-            kept=job.folder,
-            why=end.why,
-            summary=wording.failed(
-                end.why,
-                scanned,
-                received,
-                job.folder,
-                resume_command=resume_command,
-                scan_complete=job.journal.scan_complete,
-            ),
-        )
-    job.remove()
-    match end.state:
-        case S.DELIVERED if not job.journal.scan_complete:
-            done = wording.broken_off(scanned, host)
-            return SendResult(
-                Outcome.BROKEN_OFF, scanned, scanned, job_token=end.token, summary=done
-            )
-        case S.DELIVERED:
-            done = wording.delivered(scanned, host)
-            return SendResult(
-                Outcome.DELIVERED, scanned, scanned, job_token=end.token, summary=done
-            )
-        case S.CANCELED:
-            done = wording.canceled(scanned, end.token)
-            return SendResult(Outcome.CANCELED, scanned, undelivered=numbers, summary=done)
-    return SendResult(Outcome.FAILED, why=end.why, summary=wording.nothing_scanned(end.why))
 
 
 def _together(parts: Sequence[SendResult]) -> SendResult:

@@ -42,6 +42,9 @@ class SpooledPage:
 class Journal:
     """All that a delivery needs beside its pages to go on after a kill.
 
+    `authorities`, `digest` and `algorithm` are those of `Trust`. `process_name`, `principal` and
+    `began` are for people.
+
     `scan_complete` is written when the last page is in the spool. Without it there may be pages
     that were never scanned, whose sender was killed or whose scanner jammed.
     """
@@ -59,6 +62,12 @@ class Journal:
     filters: tuple[int, ...] | None = None
     cancel: bool = False
     scan_complete: bool = False
+    authorities: str = ""
+    digest: str = ""
+    algorithm: str = ""
+    process_name: str = ""
+    principal: str = ""
+    began: str = ""
 
 
 class JobSpool:

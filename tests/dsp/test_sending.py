@@ -15,8 +15,9 @@ from clients.dsp_server import DSP, PSP_ID, USER_ID, DspServer
 
 from device.clock import SystemClock
 from device.dsp import spool
+from device.dsp.deliver import Outcome, SendResult
 from device.dsp.runner import ScannedPage
-from device.dsp.sending import Outcome, SendOptions, SendResult, resume, send
+from device.dsp.sending import SendOptions, resume, send
 from device.errors import ConfigError
 from scanner_backends.errors import Jammed
 

@@ -21,8 +21,9 @@ from support.wait import wait_until
 import device
 from device.clock import SystemClock
 from device.dsp import spool
+from device.dsp.deliver import Outcome, SendResult
 from device.dsp.runner import ScannedPage
-from device.dsp.sending import Outcome, SendOptions, SendResult, resume, send
+from device.dsp.sending import SendOptions, resume, send
 
 PAGES = 100
 SERVER = """

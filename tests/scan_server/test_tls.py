@@ -16,8 +16,9 @@ from clients.dsp_client import DspClient
 from eventing.subscriber import Sink
 
 from device.clock import SystemClock
+from device.dsp.deliver import Outcome, SendResult
 from device.dsp.runner import ScannedPage
-from device.dsp.sending import Outcome, SendOptions, SendResult, send
+from device.dsp.sending import SendOptions, send
 from scan_server.notifications import Rules
 
 from .conftest import Running, Start
@@ -137,8 +138,8 @@ class TestClientCertificates:
 
         make = trust.client_context
 
-        def limited(*files: Path | None) -> ssl.SSLContext:
-            context = make(*files)
+        def limited(whom: trust.Trust) -> ssl.SSLContext:
+            context = make(whom)
             context.maximum_version = version
             return context
 
