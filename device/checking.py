@@ -8,6 +8,8 @@ from device import config, profile
 from device.dsp import process
 from device.errors import ConfigError
 from device.imaging.spec import SUPPORTED
+from device.processes.badges import Badges
+from device.processes.sources import directory_of, sources_of
 from device.settings import read_toml
 from scanner_backends import registry
 from scanner_backends.errors import SourceError
@@ -34,4 +36,8 @@ def check(path: Path) -> str:
         registry.check(settings.source)
     except SourceError as error:
         raise ConfigError(f"{path}: {error}") from None
+    sources_of(settings.workflow)
+    directory = directory_of(settings.workflow)
+    if settings.workflow.badges is not None:
+        Badges.load(settings.workflow.badges, directory=directory is not None)
     return "a configuration"

@@ -6,7 +6,8 @@
     ├── OperatorError                        told to whoever stands at the panel, never to a peer
     │   ├── LogonRefused, TooManyAttempts, NotLoggedOn
     │   ├── DirectoryUnavailable
-    │   └── NoSuchProcess, ProcessUnusable, ChangeNotAllowed
+    │   ├── NoSuchProcess, ProcessUnusable, ChangeNotAllowed
+    │   └── NoSuchDelivery, NotNow
     ├── RequestError                         the peer's doing (soap:Sender)
     │   ├── MalformedMessage                 not a SOAP 1.2 envelope at all
     │   ├── VersionMismatch, MustUnderstand  SOAP's own
@@ -108,6 +109,17 @@ class ChangeNotAllowed(OperatorError):
     def __init__(self, what: str, why: str) -> None:
         self.what = what
         super().__init__(f"{what} must stay as it is: {why}.")
+
+
+class NoSuchDelivery(OperatorError):
+    """No delivery to a scan server has this number."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such delivery.")
+
+
+class NotNow(OperatorError):
+    """The state of a delivery rules this out."""
 
 
 class RequestError(DeviceError):

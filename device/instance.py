@@ -41,6 +41,7 @@ from device.panel.live import Bell
 from device.panel.previews import Previews
 from device.panel.recording import RecordingDispatcher, note_delivery
 from device.panel.uploads import Uploads
+from device.processes.workflow import Abilities, Workflow
 from device.profile import Profile
 from device.scan.service import ScanService
 from device.soap.dispatch import Dispatcher
@@ -167,6 +168,15 @@ class Device:
             now=self._clock.now,
             started=self._button.check,
         )
+        self._workflow = Workflow(
+            config.workflow,
+            self._engine,
+            config.state_dir,
+            abilities=self._abilities,
+            clock=self._clock,
+            random=random.Random(),
+            changed=self._bell.ring,
+        )
         described = metadata(shape, self.uuid, self._scan_path)
         recording = RecordingDispatcher(self._journal, self._clock)
         dispatcher = recording if config.panel else Dispatcher()
@@ -207,7 +217,8 @@ class Device:
         )
 
     def start(self, group: asyncio.TaskGroup) -> None:
-        """Begin to work."""
+        """Begin to work. Raises ConfigError when what is left to deliver cannot be read."""
+        self._workflow.open(group)
         self._reloading = group.create_task(self._reload_when_due())
         self._tasks = [
             group.create_task(self._engine.run()),
@@ -231,6 +242,7 @@ class Device:
     async def end_jobs(self) -> None:
         """End all jobs in order; then nothing new is taken."""
         self._reloading.cancel()
+        await self._workflow.close()
         await self._engine.close(JOBS_END_S)
         self._endpoint.closing = True
 
@@ -281,6 +293,7 @@ class Device:
             end_subscription=notifications.service.cancel,
             waiting=notifications.delivery.waiting,
             bell=self._bell,
+            workflow=self._workflow,
             uploads=self._uploads,
             tidy=self._tidy,
             previews=self._previews,
@@ -341,6 +354,14 @@ class Device:
         """The source is called `source` now."""
         self._source = source
         self._pages.turn_to(source)
+
+    def _abilities(self) -> Abilities:
+        tray = self._engine.tray
+        return Abilities(
+            self._scan.configuration,
+            self._scan.default_ticket,
+            feeder_loaded=tray.virtual and not tray.feeder_empty,
+        )
 
     # ---- the source, read again
 

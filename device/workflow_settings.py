@@ -10,7 +10,7 @@ from device.settings import Setting, Table
 
 SERVER_PORT = 5362
 IDLE_LOGOFF_S = 120.0
-SPOOL_LIMIT_MB = 2048
+DELIVERY_LIMIT_MB = 2048
 LOGINS = ("simple", "gssapi", "spnego")
 PROCESS_TABLES = "process"
 """The array of tables in the file that lists scan processes."""
@@ -69,9 +69,9 @@ SETTINGS = (
         "do not check who a scan server is; every page can be read by others (default: no)",
     ),
     Setting(
-        "spool_limit",
+        "delivery_limit",
         "integer",
-        f"megabytes that pages may take until they are delivered (default: {SPOOL_LIMIT_MB})",
+        f"megabytes of pages that wait for scan servers, at most (default: {DELIVERY_LIMIT_MB})",
         "MB",
     ),
 )
@@ -100,7 +100,7 @@ class WorkflowConfig:
     server_cert: Path | None = None
     server_key: Path | None = None
     insecure: bool = False
-    spool_limit_mb: int = SPOOL_LIMIT_MB
+    delivery_limit_mb: int = DELIVERY_LIMIT_MB
 
 
 class Merged(Protocol):
@@ -152,5 +152,7 @@ def read(merged: Merged) -> WorkflowConfig:
         server_cert=path("scan_server_cert"),
         server_key=path("scan_server_key"),
         insecure=merged.boolean("insecure", False),
-        spool_limit_mb=merged.integer("spool_limit", SPOOL_LIMIT_MB, low=1, high=1_000_000),
+        delivery_limit_mb=merged.integer(
+            "delivery_limit", DELIVERY_LIMIT_MB, low=1, high=1_000_000
+        ),
     )

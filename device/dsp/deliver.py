@@ -111,12 +111,13 @@ async def deliver(
     clock: Clock,
     random: Random,
     stop: asyncio.Event,
+    cancel: asyncio.Event | None = None,
     observer: Observer | None = None,
 ) -> SendResult:
     """Deliver what is in the spool, and what of `pages` still comes.
 
-    `stop` cancels a delivery with pages; one without, a resumed one, it only interrupts. What was
-    delivered, or cancelled, is gone from the disk afterwards.
+    `stop` cancels a delivery with pages; one without, a resumed one, it only interrupts. `cancel`
+    cancels either. What was delivered, or cancelled, is gone from the disk afterwards.
 
     Raises:
         ConfigError: a file of certificates cannot be used.
@@ -147,7 +148,7 @@ async def deliver(
         known=manner.known,
         told=observer.told if observer else None,
     ) as server:
-        end = await Runner(job, server, clock, observer).run(start, pages, stop)
+        end = await Runner(job, server, clock, observer).run(start, pages, stop, cancel)
     return _result(job, end, manner.resume_command)
 
 

@@ -15,6 +15,7 @@ from device.dsp.post_scan_job import Delivery, Given, I, Request, S, begin, next
 from device.dsp.spool import JobSpool, Journal
 from device.dsp.words import JobStatus
 from device.errors import DeviceError
+from device.jobs.ports import PageSpoiled
 from scanner_backends.errors import BackendError
 
 log = logging.getLogger(__name__)
@@ -55,11 +56,16 @@ class Runner:
         self._scan_trouble = ""
 
     async def run(
-        self, start: Delivery, pages: AsyncIterator[ScannedPage] | None, stop: asyncio.Event
+        self,
+        start: Delivery,
+        pages: AsyncIterator[ScannedPage] | None,
+        stop: asyncio.Event,
+        cancel: asyncio.Event | None = None,
     ) -> Delivery:
         """Run `start` to its end, while `pages` come.
 
         `stop` cancels a delivery with pages; one without, a resumed one, it only interrupts.
+        `cancel` cancels either.
 
         Whether the last page was scanned is in the journal afterwards.
         """
@@ -68,15 +74,17 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             scanning = group.create_task(self._scan(pages)) if pages else None
             canceling = group.create_task(self._wait_for(stop, scanning))
+            wish = group.create_task(self._wait_for_cancel(cancel, scanning)) if cancel else None
             try:
                 delivery = await self._loop(start, group)
                 if scanning and delivery.keep_scanning:
                     if not scanning.done():
                         log.warning("%s; pages are still scanned, and kept", delivery.why)
-                    await asyncio.wait({scanning, canceling}, return_when=asyncio.FIRST_COMPLETED)
+                    ends = {task for task in (scanning, canceling, wish) if task}
+                    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 await self._job.save(self._with_scan(self._job.journal))
             finally:
-                for task in (scanning, canceling, self._under_way):
+                for task in (scanning, canceling, wish, self._under_way):
                     if task:
                         task.cancel()
         return self._with_scan_trouble(delivery)
@@ -170,7 +178,11 @@ class Runner:
         """Spool the pages as they come."""
         try:
             async for page in pages:
-                await self._job.add(page.format, page.chunks)
+                try:
+                    await self._job.add(page.format, page.chunks)
+                except PageSpoiled as error:
+                    log.info("a page broke off and will come again: %s", error)
+                    continue
                 self._inputs.put_nowait((0, Given(I.PAGE)))
         except (DeviceError, BackendError, OSError) as error:
             self._scan_trouble = f"the scan broke off: {wording.plain(error)}"
@@ -185,7 +197,17 @@ class Runner:
     async def _wait_for(self, stop: asyncio.Event, scanning: asyncio.Task[None] | None) -> None:
         await stop.wait()
         if scanning:
-            scanning.cancel()
-            self._inputs.put_nowait((0, Given(I.CANCEL)))
+            self._cancel(scanning)
         else:
             self._inputs.put_nowait((0, Given(I.GAVE_UP, "interrupted")))
+
+    async def _wait_for_cancel(
+        self, cancel: asyncio.Event, scanning: asyncio.Task[None] | None
+    ) -> None:
+        await cancel.wait()
+        self._cancel(scanning)
+
+    def _cancel(self, scanning: asyncio.Task[None] | None) -> None:
+        if scanning:
+            scanning.cancel()
+        self._inputs.put_nowait((0, Given(I.CANCEL)))

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote, unquote
 
+from device.dsp.room import Room
 from device.errors import ConfigError, DeliveryError
 
 JOURNAL = "journal.json"
@@ -71,7 +72,9 @@ class Journal:
 
 
 class JobSpool:
-    """The folder of one delivery, locked by us."""
+    """The folder of one delivery, locked by us. Its pages take of `room`, if that is set."""
+
+    room: Room | None = None
 
     def __init__(self, folder: Path, lock: IO[bytes]) -> None:
         self.folder = folder
@@ -106,17 +109,24 @@ class JobSpool:
         document_id = len(self.pages()) + 1
         unfinished = self.folder / "unfinished"
         path = self.folder / f"{document_id:06d}.{quote(format_, safe='')}"
-        size = 0
+        size = taken = 0
         try:
             with _created(unfinished) as file:
                 async for chunk in chunks:
+                    if self.room is not None:
+                        await self.room.take(self.folder, len(chunk))
+                        taken += len(chunk)
                     size += file.write(chunk)
                 file.flush()
                 await asyncio.to_thread(os.fsync, file.fileno())
             if size:
                 unfinished.rename(path)
                 await asyncio.to_thread(_sync_folder, self.folder)
-        except OSError as error:
+        except BaseException as error:
+            if self.room is not None:
+                self.room.give_back(self.folder, taken)
+            if not isinstance(error, OSError):
+                raise
             raise DeliveryError(
                 f"page {document_id} cannot be kept in {self.folder}: "
                 f"{os.strerror(error.errno or 0)}"
@@ -143,6 +153,8 @@ class JobSpool:
 
     def remove(self) -> None:
         """Forget the delivery. Renamed first: a half removed one is no delivery any more."""
+        if self.room is not None:
+            self.room.leave(self.folder, gone=True)
         done = self.folder.with_name(f".{self.folder.name}")
         self.folder.rename(done)
         shutil.rmtree(done, ignore_errors=True)
@@ -176,6 +188,15 @@ def new_spool(state_dir: Path, stamp: str) -> JobSpool:
     if lock is None:
         raise ConfigError(f"{folder}: another program holds this folder.")
     return JobSpool(folder, lock)
+
+
+def reopen(folder: Path) -> JobSpool | None:
+    """The delivery in a folder; None when somebody works on it, or it is gone."""
+    try:
+        lock = _lock(folder)
+    except FileNotFoundError:
+        return None
+    return JobSpool(folder, lock) if lock else None
 
 
 def left_over(state_dir: Path) -> list[JobSpool]:

@@ -53,6 +53,10 @@ class Engine(EngineRoom):
         """One job, live or finished. Raises JobIdNotFound."""
         return self.queue.find(job_id).record
 
+    def is_active(self, job_id: int) -> bool:
+        """Whether that job is not finished."""
+        return self.queue.is_active(job_id)
+
     def check_accepting(self) -> None:
         """Refuse while no further job can be taken.
 

@@ -110,6 +110,10 @@ class EngineRoom:
             self._publish(ConditionCleared(cleared))
             self._conditions_changed()
 
+    def can_be_mended(self, error: BackendError) -> bool:
+        """Whether a person can mend what an error of the source tells of."""
+        return type(error) in _CONDITIONS
+
     def raise_condition_of(self, source: str, error: BackendError) -> bool:
         """Raise the condition that an error of the source tells of; False if it tells of none."""
         condition = _CONDITIONS.get(type(error))

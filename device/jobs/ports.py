@@ -17,6 +17,10 @@ Following = Callable[
 why a page could not begin, and may give it again."""
 
 
+class PageSpoiled(Exception):
+    """An image broke off by something that a person can mend; its page comes again after that."""
+
+
 class Image(Protocol):
     """The bytes of one image, as the page line gives them."""
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from device.jobs.document import DocumentPages
 from device.jobs.machine import JobInput
-from device.jobs.ports import Image
+from device.jobs.ports import Image, PageSpoiled
 from device.jobs.queue import JobQueue
 from device.jobs.scanner import Scanner
 from device.model.capabilities import MULTI_PAGE_FORMATS
@@ -24,13 +24,20 @@ class _Engine(Protocol):
 
     def put_back(self, source: str, page: TrayPage | None) -> None: ...
 
+    def can_be_mended(self, error: BackendError) -> bool: ...
+
     def raise_condition_of(self, source: str, error: BackendError) -> bool: ...
 
     async def going(self, job_id: int) -> None: ...
 
 
 class ImageTransfer:
-    """The attachment of a RetrieveImageResponse: tells the engine how it went."""
+    """The attachment of a RetrieveImageResponse: tells the engine how it went.
+
+    Attributes:
+        repeatable: whether its taker can throw away what came of an image that breaks off. Then a
+            jam does not end the job: PageSpoiled, and the same page is retrieved again.
+    """
 
     def __init__(
         self,
@@ -51,12 +58,14 @@ class ImageTransfer:
         self._source = source
         self._pages = [page] if document is None else document.taken
         self._document = document
+        self.repeatable = False
+        self._spoiled = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The image's bytes; they rest while the scanner is stopped.
 
-        Breaks off with a BackendError when the page does. What was sent cannot be taken back, so
-        even a jam that somebody mends ends the job then.
+        Breaks off with a BackendError when the page does. What was sent over a network cannot be
+        taken back, so even a jam that somebody mends ends the job then.
         """
         self._queue.give_if_active(self._job_id, JobInput.FIRST_BYTES)
         try:
@@ -67,12 +76,23 @@ class ImageTransfer:
             raise
         except BackendError as error:
             log.error("job %d: %s", self._job_id, error)
+            if self.repeatable and self._document is None and self._engine.can_be_mended(error):
+                self._spoil()
+                self._engine.raise_condition_of(self._source, error)
+                raise PageSpoiled(str(error)) from error
             if self._document is not None:
                 self._document.count()
             self._queue.give_if_active(self._job_id, JobInput.TRANSFER_BROKEN)
             self._engine.raise_condition_of(self._source, error)
             raise
         self._queue.give_if_active(self._job_id, JobInput.IMAGE_SCANNED)
+
+    def _spoil(self) -> None:
+        """Lay the page back; the job waits for it to be retrieved again."""
+        self._spoiled = True
+        for page in reversed(self._pages):
+            self._engine.put_back(self._source, page)
+        self._queue.give_if_active(self._job_id, JobInput.SOURCE_BUSY)
 
     def resting(self) -> bool:
         """Whether the scanner is stopped, so that the client waits for us."""
@@ -84,6 +104,8 @@ class ImageTransfer:
         An image that it did not take ends the job, and its pages lie in the feeder again.
         """
         await self._image.aclose()
+        if self._spoiled:
+            return
         if not delivered:
             for page in reversed(self._pages):
                 self._engine.put_back(self._source, page)

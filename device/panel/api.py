@@ -16,7 +16,7 @@ from device.jobs.scanner import Scanner
 from device.jobs.tray import Tray
 from device.model.job import JobRecord
 from device.model.status import Component, ConditionName, ScannerStatus, Severity
-from device.panel import openapi, views
+from device.panel import openapi, operator, views
 from device.panel.answers import answer, body_of, number_in, number_of, one_of
 from device.panel.journal import MAX_LISTED, MAX_WAIT_S, Filter, Journal
 from device.panel.live import Bell
@@ -24,6 +24,7 @@ from device.panel.previews import Previews
 from device.panel.problems import Problem, not_found
 from device.panel.uploads import Uploads
 from device.panel.views import Json
+from device.processes.workflow import Workflow
 from device.scan.button import Button
 from device.scan.destinations import Destinations
 from scanner_backends.base import TrayPage
@@ -88,7 +89,7 @@ class Parts:
 
     `load` reads the source afresh; `end_subscription` is False when there is no such one;
     `waiting` tells how many events wait for a subscriber; `bell` rings when something changes;
-    `tidy` throws away uploads that lie nowhere any more.
+    `tidy` throws away uploads that lie nowhere any more; `workflow` is for the panel's users.
     """
 
     facts: Facts
@@ -105,6 +106,7 @@ class Parts:
     uploads: Uploads
     tidy: Callable[[], None]
     previews: Previews
+    workflow: Workflow | None = None
 
 
 class Api:
@@ -132,6 +134,7 @@ class Api:
                 {key: value for key, value in one.items() if key != "expires_in_s"}
                 for one in self._subscribers()
             ],
+            "deliveries": operator.shown(parts.workflow),
         }
 
     # ---- state

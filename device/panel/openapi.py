@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from device.model.status import Component, ConditionName, ScannerState, Severity
+from device.panel import openapi_operator
 from device.panel.journal import Direction
 from device.panel.schemas import (
     NUMBER,
@@ -24,6 +25,7 @@ BASE: Final = "/api/v1"
 DEVICE: Final = "/devices/{uuid}"
 """Below BASE: the resources of one device. Without it, they are those of the first one."""
 _SCHEMAS: Json = {
+    **openapi_operator.SCHEMAS,
     "Device": object_of(
         uuid=TEXT, name=TEXT, model=TEXT, url=TEXT, state=one_of(ScannerState), api=TEXT
     ),
@@ -138,6 +140,7 @@ _JOURNAL_QUERY: Json = {
 }
 
 _PATHS: Json = {
+    **openapi_operator.PATHS,
     "/state": {"get": operation("The device and its state", ref("State"))},
     "/qr.svg": {
         "get": operation(

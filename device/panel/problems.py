@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
 
-from device.errors import DeviceError, InvalidArgs, JobIdNotFound, RequestError
+from device.errors import (
+    ChangeNotAllowed,
+    DeviceError,
+    DirectoryUnavailable,
+    InvalidArgs,
+    JobIdNotFound,
+    LogonRefused,
+    NoSuchDelivery,
+    NoSuchProcess,
+    NotLoggedOn,
+    RequestError,
+    TooManyAttempts,
+)
 from scanner_backends.errors import BackendError
 
 log = logging.getLogger(__name__)
@@ -53,12 +66,26 @@ def not_found(what: str) -> Problem:
 
 def of_device(error: DeviceError) -> Problem:
     """An error of the device: mostly its state, which rules the wish out for now."""
-    kind = type(error).__name__
-    if isinstance(error, JobIdNotFound):
-        return Problem(404, str(error), kind=kind)
-    if isinstance(error, InvalidArgs):
-        return Problem(422, str(error), kind=kind)
-    return Problem(409, str(error), kind=kind)
+    status = next((code for known, code in _STATUSES.items() if isinstance(error, known)), 409)
+    headers = None
+    if isinstance(error, TooManyAttempts):
+        headers = {"Retry-After": str(math.ceil(error.seconds))}
+    return Problem(status, str(error), kind=type(error).__name__, headers=headers)
+
+
+_STATUSES: dict[type[DeviceError], int] = {
+    JobIdNotFound: 404,
+    NoSuchProcess: 404,
+    NoSuchDelivery: 404,
+    InvalidArgs: 422,
+    # 401 is for the panel's own token: it says how to come by one.
+    LogonRefused: 403,
+    NotLoggedOn: 403,
+    ChangeNotAllowed: 403,
+    TooManyAttempts: 429,
+    DirectoryUnavailable: 503,
+}
+"""What is none of these is ruled out by the present state."""
 
 
 @web.middleware

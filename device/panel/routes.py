@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from device.panel import openapi, paper
+from device.panel import openapi, operator, paper
 from device.panel.answers import answer
 from device.panel.api import Api, Parts
 from device.panel.live import Live
@@ -43,6 +43,17 @@ RESOURCES: tuple[tuple[str, str, Resource], ...] = (
     ("DELETE", "/conditions/{id}", Api.clear_condition),
     ("GET", "/subscribers", Api.subscribers),
     ("DELETE", "/subscribers/{id}", Api.end_subscription),
+    ("GET", "/session", operator.session),
+    ("POST", "/session", operator.log_on),
+    ("DELETE", "/session", operator.log_off),
+    ("GET", "/processes", operator.processes),
+    ("GET", "/processes/{id}", operator.process),
+    ("POST", "/processes/{id}/start", operator.start),
+    ("GET", "/deliveries", operator.deliveries),
+    ("GET", "/deliveries/{id}", operator.one_delivery),
+    ("DELETE", "/deliveries/{id}", operator.discard),
+    ("POST", "/deliveries/{id}/cancel", operator.cancel),
+    ("POST", "/deliveries/{id}/retry", operator.retry),
     ("GET", "/journal", Api.journal),
     ("GET", "/journal/{id}", Api.journal_entry),
 )

@@ -53,7 +53,7 @@ def operation(
     found: Json = {"summary": summary, "responses": answers}
     parameters: list[Json] = []
     if named:
-        name = TEXT if named == "subscriber" else NUMBER
+        name = TEXT if named in ("subscriber", "process") else NUMBER
         parameters.append({"name": "id", "in": "path", "required": True, "schema": name})
     parameters += [{"name": k, "in": "query", "schema": v} for k, v in (query or {}).items()]
     if parameters:

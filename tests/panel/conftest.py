@@ -1,5 +1,6 @@
 """A device with a front panel, and a client of it that is standard library only."""
 
+import asyncio
 import json
 import shutil
 import tempfile
@@ -7,12 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
 from eventing.subscriber import Sink
 from eventing.wired import EventDevice
 
+from device.dsp.deliver import Manner
 from device.http.server import open_sockets
 from device.pages.supervisor import PageLine
 from device.panel.api import Facts, Parts
@@ -21,6 +24,8 @@ from device.panel.live import Bell
 from device.panel.previews import Previews
 from device.panel.server import PanelServer
 from device.panel.uploads import Uploads
+from device.processes.workflow import Abilities, Workflow
+from device.workflow_settings import WorkflowConfig
 
 
 class Answer(NamedTuple):
@@ -72,8 +77,22 @@ class Panel:
 class PanelDevice(EventDevice):
     """The device of the event tests, with its panel."""
 
-    def __init__(self, token: str = "", **options: Any) -> None:
+    def __init__(
+        self,
+        token: str = "",
+        workflow: WorkflowConfig | None = None,
+        state_dir: Path | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
+        self.bell = Bell()
+        self.changes.also = self.bell.ring
+        self.state_dir = state_dir or Path(tempfile.mkdtemp())
+        self.workflow = self.do(lambda: self._workflow(workflow or WorkflowConfig()))
+        self._over = self.do(asyncio.Event)
+        opened = self.do(asyncio.Event)
+        self._working = asyncio.run_coroutine_threadsafe(self._work(opened), self._loop)
+        self.wait(opened.wait())
         self.folder = Path(tempfile.mkdtemp()) / "laid-in"
         self.previews = Previews(
             PageLine("chart:sheets=3", clock=self.clock, laid_dir=self.folder),
@@ -86,10 +105,31 @@ class PanelDevice(EventDevice):
         self._server = self.do(lambda: PanelServer(lambda: self.panelled, sockets, token))
         self.wait(self._server.start())
 
+    def _workflow(self, config: WorkflowConfig) -> Workflow:
+        return Workflow(
+            config,
+            self.engine,
+            self.state_dir,
+            abilities=lambda: Abilities(
+                self.configuration,
+                self.profile.default_ticket,
+                feeder_loaded=not self.engine.tray.feeder_empty,
+            ),
+            clock=self.clock,
+            random=Random(1),
+            changed=self.bell.ring,
+            manner=Manner(pauses_s=(0.01, 0.01, 0.01), poll_s=0.01),
+        )
+
+    async def _work(self, opened: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            self.workflow.open(group)
+            opened.set()
+            await self._over.wait()
+            await self.workflow.close()
+
     def _parts(self) -> Parts:
-        notifications = self.notifications
-        bell = Bell()
-        self.changes.also = bell.ring
+        notifications, bell = self.notifications, self.bell
 
         async def load() -> None:
             await self.engine.reload()
@@ -109,6 +149,7 @@ class PanelDevice(EventDevice):
             uploads=self.uploads,
             tidy=self.tidy,
             previews=self.previews,
+            workflow=self.workflow,
         )
 
     def tidy(self) -> None:
@@ -116,6 +157,8 @@ class PanelDevice(EventDevice):
         self.uploads.sweep((*tray.feeder, *tray.platen))
 
     def close(self) -> None:
+        self.do(self._over.set)
+        self._working.result(10)
         self.wait(self._server.stop())
         self.wait(self.previews.close(2))
         shutil.rmtree(self.folder.parent)

@@ -67,6 +67,17 @@ def test_check_takes_a_process_for_one(capsys, tmp_path: Path):
     assert "a scan process for scan.example.org" in capsys.readouterr().out
 
 
+def test_check_looks_into_the_list_of_a_configuration(capsys, tmp_path: Path):
+    file = tmp_path / "scanner.toml"
+    file.write_text('[[process]]\nname = "Invoices"\nserver = "scan.example.org"\n')
+    assert cli.main(["check", str(file)]) == 0
+    file.write_text('[[process]]\nname = "Invoices"\nserver = "a b"\n')
+    assert cli.main(["check", str(file)]) == 2
+    assert "process[1].server" in capsys.readouterr().err
+    file.write_text('badges = "/nowhere/badges.toml"\n')
+    assert cli.main(["check", str(file)]) == 2
+
+
 def test_a_folder_is_listed_with_what_cannot_be_used(capsys, tmp_path: Path):
     (tmp_path / f"Invoices {GUID}.xml").write_text(document())
     assert run(capsys, "--process-folder", tmp_path) == (0, f"{GUID}  Invoices\n", "")
