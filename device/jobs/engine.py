@@ -169,6 +169,31 @@ class Engine(EngineRoom):
             raise OperationFailed
         self.queue.give(job_id, JobInput.RELEASE)
 
+    def order_ahead(self, job_id: int) -> None:
+        """Have the next page of a feeder's job scanned while the client fetches the one before.
+
+        A virtual page stays in the tray until it is asked for: as far as anybody can see, nothing
+        has happened if it never is.
+        """
+        if not self.queue.is_active(job_id) or self.scanner.stopped:
+            return
+        job = self.queue.find(job_id)
+        source = job.parameters.input_source.value
+        if not is_feeder(source) or job.images_left == 1 or self._closing:
+            return
+        if job.parameters.format.value in MULTI_PAGE_FORMATS:
+            return  # pages of a document are ordered by `DocumentPages`
+        back = source == ADF_DUPLEX and job.images_sent % 2 == 0
+        page = self.tray.next_in_feeder(duplex=source == ADF_DUPLEX, back=back)
+        if page is None and self.tray.virtual:
+            return
+        self.pages.order_ahead(
+            job_id,
+            None if page is None else page.number,
+            scan_request(job.parameters, back=back),
+            image_spec(job.parameters, job.images, back=back),
+        )
+
     # ---- inside
 
     async def _tidied_up(self, job_id: int) -> None:

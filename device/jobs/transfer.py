@@ -30,6 +30,8 @@ class _Engine(Protocol):
 
     async def going(self, job_id: int) -> None: ...
 
+    def order_ahead(self, job_id: int) -> None: ...
+
 
 class ImageTransfer:
     """The attachment of a RetrieveImageResponse: tells the engine how it went.
@@ -68,6 +70,7 @@ class ImageTransfer:
         taken back, so even a jam that somebody mends ends the job then.
         """
         self._queue.give_if_active(self._job_id, JobInput.FIRST_BYTES)
+        self._engine.order_ahead(self._job_id)
         try:
             async for chunk in self._image:
                 await self._engine.going(self._job_id)

@@ -119,6 +119,10 @@ class Tray:
             self._stack.pop(0)
         return self._stack.pop(0) if self._stack else None
 
+    def next_in_feeder(self, *, duplex: bool, back: bool) -> TrayPage | None:
+        """The page that `take_feeder` would give now."""
+        return next((page for page in self._stack if not page.back or (duplex and back)), None)
+
     def put_back(self, page: TrayPage) -> None:
         """Lay a page on top of the stack again: it was fed, but nobody got it."""
         self._stack.insert(0, page)

@@ -42,7 +42,7 @@ class Kind(IntEnum):
     DATA = 1  # bytes of the image
     END = 2  # the image is complete; JSON: width_px, height_px, bytes_sent
     NONE = 3  # no page was there
-    ERROR = 4  # JSON: error (a class of scanner_backends.errors), sentence
+    ERROR = 4  # JSON: error (a class of scanner_backends.errors), sentence, begun
     DESCRIBED = 5  # JSON: a Description
     NEXT = 6  # the document takes another page; if the last one could not begin, JSON as in ERROR
     PRESSED = 7  # JSON: pressed, a list of Pressed
@@ -115,9 +115,11 @@ def read(stream: BinaryIO) -> Frame | None:
     return Frame(header.job, header.kind, payload)
 
 
-def error_frame(job: int, error: BackendError, kind: Kind = Kind.ERROR) -> Frame:
-    """An error on its way over the pipe."""
-    told = {"error": type(error).__name__, "sentence": str(error)}
+def error_frame(
+    job: int, error: BackendError, kind: Kind = Kind.ERROR, *, begun: bool = False
+) -> Frame:
+    """An error on its way over the pipe. `begun` tells that the page had been fed by then."""
+    told = {"error": type(error).__name__, "sentence": str(error), "begun": begun}
     return Frame(job, kind, _dumps(told))
 
 
@@ -231,13 +233,18 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PageOrder:
-    """Scan one page for a job. `page` is None with real media."""
+    """Scan one page for a job. `page` is None with real media.
+
+    One that is ordered `ahead`, while the page before is on its way, is scanned only if that one
+    ends well: behind a jam there is nothing to feed.
+    """
 
     job: int
     page: int | None
     request: ScanRequest
     spec: ImageSpec
     part: Part = Part.WHOLE
+    ahead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +311,8 @@ def order_of(line: bytes) -> Order:
             request["mode"] = Mode(request["mode"])
             spec = ImageSpec(**told["spec"])
             part = Part(told["part"])
-            return PageOrder(int(told["job"]), told["page"], ScanRequest(**request), spec, part)
+            page, ahead = told["page"], bool(told["ahead"])
+            return PageOrder(int(told["job"]), page, ScanRequest(**request), spec, part, ahead)
         return _ORDERS[name](**told)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FrameError(f"{line!r} is no order: {error!r}") from None

@@ -41,6 +41,16 @@ T = TypeVar("T")
 Wish = tuple[int | None, ScanRequest, ImageSpec]
 """A page, as `PageLine.page` takes it."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """A page that was ordered before it was asked for."""
+
+    job_id: int
+    wish: Wish
+    child: Child
+
+
 Following = Callable[[BackendError | None], Awaitable[Wish | None]]
 """Gives the next page of a document, None if it is complete.
 
@@ -95,6 +105,9 @@ class PageLine:
         self._child_source = ""
         self._run: int | None = None  # the job that may want further pages
         self._image: PageImage | None = None
+        self._ahead: _Ahead | None = None
+        """Keeps the turn for its job, between two images."""
+        self._unwanted: _Ahead | None = None
         self.watched = False
         """Whether somebody polls it, and will want its worker again at once."""
 
@@ -110,7 +123,7 @@ class PageLine:
     async def describe(self, file: int | None = None) -> Description:
         """Read the source afresh, or look at the file of that number in `laid_dir`.
 
-        Waits for the page under way. Raises as `start` does.
+        Waits for the page under way, and for one ordered ahead. Raises as `start` does.
         """
         async with self._turn:
             return await self._ask(DescribeOrder(file), self._described, self._patience.describe_s)
@@ -145,22 +158,40 @@ class PageLine:
             NoDocs: there is no such page.
             BackendError: whatever else keeps the page from beginning.
         """
-        await self._turn.acquire()
-        self._run = job_id
-        try:
-            child = await self._ready()
-        except BaseException:
-            self._turn.release()
-            raise
+        wish = (page, request, spec)
+        child = await self._ordered_ahead(job_id, wish)
+        if child is None:
+            await self._turn.acquire()
+            self._run = job_id
+            try:
+                child = await self._ready()
+            except BaseException:
+                self._turn.release()
+                raise
+            part = Part.FIRST if following else Part.WHOLE
+            child.send(PageOrder(job_id, *wish, part))
         image = self._image = PageImage(self, child, job_id, spec, following)
-        part = Part.FIRST if following else Part.WHOLE
-        child.send(PageOrder(job_id, page, request, spec, part))
         try:
             await image._begin()
         except BaseException:
             await image.aclose()
             raise
         return image
+
+    def order_ahead(
+        self, job_id: int, page: int | None, request: ScanRequest, spec: ImageSpec
+    ) -> None:
+        """Have the next page scanned while the one of that job under way is fetched.
+
+        `page` takes it up when it is called with the very same wish. Until then, or until the job
+        is over, no other page has its turn.
+        """
+        image = self._image
+        if image is None or image.job_id != job_id or image._stopped or self._ahead is not None:
+            return
+        wish = (page, request, spec)
+        image._child.send(PageOrder(job_id, *wish, ahead=True))
+        self._ahead = _Ahead(job_id, wish, image._child)
 
     async def cancel(self, job_id: int) -> None:
         """End the page of that job; returns when the worker holds none of it.
@@ -169,11 +200,22 @@ class PageLine:
         """
         if self._image is not None and self._image.job_id == job_id:
             await self._stop(self._image)
+        if self._ahead is not None and self._ahead.job_id == job_id:
+            self._unwanted, self._ahead = self._ahead, None
+            try:
+                self._unwanted.child.send(CancelOrder(job_id))
+                await self._settle()
+            finally:
+                self._turn.release()
 
     def job_over(self, job_id: int) -> None:
         """No further page is asked for that job: real media may come to rest. Does not wait."""
         if self._child is not None and self._child.alive:
             self._child.send(CancelOrder(job_id))
+        if self._ahead is not None and self._ahead.job_id == job_id:
+            self._unwanted, self._ahead = self._ahead, None
+            if self._image is None:
+                self._turn.release()
         if self._run == job_id:
             self._run = None
             self._room.changed()
@@ -201,6 +243,8 @@ class PageLine:
             self._patience = self._patience.within(within_s)
         if self._image is not None:
             await self._stop(self._image)
+        if self._ahead is not None:
+            self.job_over(self._ahead.job_id)
         await self._quit()
 
     async def _quit(self) -> None:
@@ -234,6 +278,7 @@ class PageLine:
             self._child.alive and self._child_source == self._source
         ):
             await self._replace()
+        await self._settle()
         if self._child is None:
             await self._room.enter(self)
             try:
@@ -243,6 +288,50 @@ class PageLine:
                 raise
             self._child_source = self._source
         return self._child
+
+    async def _ordered_ahead(self, job_id: int, wish: Wish) -> Child | None:
+        """The worker that has this very page in hand, with the turn; None if it must be ordered.
+
+        Raises:
+            IoError: it broke off with a page of real media, of which nobody can have it again.
+        """
+        ahead = self._ahead
+        if ahead is None or ahead.job_id != job_id:
+            return None
+        assert self._image is None, "the image before has not ended"
+        if ahead.wish == wish and ahead.child.alive:
+            self._ahead = None
+            return ahead.child
+        if ahead.wish == wish and wish[0] is None:
+            self.job_over(job_id)
+            raise IoError("The worker broke off with a page that was fed.")
+        await self.cancel(job_id)
+        return None
+
+    async def _settle(self) -> None:
+        """See the end of a page that was ordered ahead and that nobody wants. Needs the turn."""
+        ahead, self._unwanted = self._unwanted, None
+        if ahead is None or ahead.child is not self._child:
+            return
+        try:
+            async with asyncio.timeout(self._patience.cancel_s):
+                last = await self._last_of(ahead)
+        except (TimeoutError, ChildDied, frames.FrameError) as error:
+            log.warning("the worker of %s does not obey (%r); it is replaced", self._source, error)
+            await self._replace()
+            return
+        begun = last.kind is Kind.END or (
+            last.kind is Kind.ERROR and frames.json_of(last).get("begun")
+        )
+        if begun and ahead.wish[0] is None:
+            log.warning("job %d: a page was fed that nobody fetched", ahead.job_id)
+
+    async def _last_of(self, ahead: _Ahead) -> Frame:
+        while True:
+            async with ahead.child.reading:
+                frame = await ahead.child.read()
+            if frame.job == ahead.job_id and frame.kind in (Kind.END, Kind.NONE, Kind.ERROR):
+                return frame
 
     async def _replace(self) -> None:
         """End the worker; the next call starts another."""
@@ -315,7 +404,8 @@ class PageLine:
     def _ended(self, image: PageImage) -> None:
         if self._image is image:
             self._image = None
-            self._turn.release()
+            if self._ahead is None:
+                self._turn.release()
 
 
 class PageImage:

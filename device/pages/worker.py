@@ -65,6 +65,8 @@ class Task:
     """An order on its way through the worker."""
 
     order: Order
+    begun: bool = False
+    """Whether a page of it was fed."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     following: queue.SimpleQueue[PageOrder | None] = field(default_factory=queue.SimpleQueue)
     """Of a document: the orders of its further pages. None ends it, or wakes it when cancelled."""
@@ -90,6 +92,8 @@ class Worker:
         self._spool_dir = spool_dir
         self._reader = BandReader()
         self._page_count = 0
+        self._went_well = 0
+        """The job whose page was the last one, if that ended well."""
         self._backend: Backend | None = None
         self._laid_dir = laid_dir
         self._files: FilesLaidIn | None = None
@@ -107,9 +111,9 @@ class Worker:
             if isinstance(task.order, QuitOrder):
                 break
             if isinstance(task.order, DescribeOrder):
-                self._guarded(0, partial(self._describe, task.order.file))
+                self._guarded(task, 0, partial(self._describe, task.order.file))
             elif isinstance(task.order, PollOrder):
-                self._guarded(0, self._poll)
+                self._guarded(task, 0, self._poll)
             elif isinstance(task.order, CancelOrder):
                 self._end_run(task.order.job)
             elif isinstance(task.order, PageOrder):
@@ -163,27 +167,35 @@ class Worker:
                     task.following.put(order)
 
     def _page(self, task: Task, order: PageOrder) -> None:
-        self._guarded(order.job, lambda: self._scan(task, order))
+        if order.ahead and self._went_well != order.job:
+            task.cancelled.set()
+        self._went_well = 0
+        if self._guarded(task, order.job, lambda: self._scan(task, order)):
+            self._went_well = order.job
         with self._lock:
             self._pages.remove(task)
             self._scanning = None
 
-    def _guarded(self, job: int, work: Callable[[], None]) -> None:
-        """Do `work`, and turn whatever goes wrong into a frame."""
+    def _guarded(self, task: Task, job: int, work: Callable[[], None]) -> bool:
+        """Do `work`, and turn whatever goes wrong into a frame. True if nothing does."""
+        failure: BackendError
         try:
             work()
+            return True
         except BrokenPipeError:
             raise  # main is gone; there is nobody to tell
         except NoDocs:
             self._out.put(Frame(job, Kind.NONE))
+            return False
         except BackendError as error:
-            self._out.put(frames.error_frame(job, error))
+            failure = error
         except MemoryError:
-            self._out.put(frames.error_frame(job, NoMem("Memory is too short for the page.")))
+            failure = NoMem("There is not enough memory for the page.")
         except Exception as error:  # a backend may raise anything; it is told, and logged in full
             log.exception("%s failed at job %d", self._source, job)
-            told = IoError(f"The source failed unexpectedly: {type(error).__name__}.")
-            self._out.put(frames.error_frame(job, told))
+            failure = IoError(f"The source failed unexpectedly: {type(error).__name__}.")
+        self._out.put(frames.error_frame(job, failure, begun=task.begun))
+        return False
 
     def _describe(self, file: int | None) -> None:
         found = self._open().describe() if file is None else self._laid_in().describe_file(file)
@@ -196,6 +208,7 @@ class Worker:
         self._out.put(frames.pressed_frame(pressed))
 
     def _scan(self, task: Task, order: PageOrder) -> None:
+        self._check(task)
         encode = document_encoder_for(order.spec.format)
         self._backend_of(order.page)  # opened, which may take long, before it can be cancelled
         if order.job != self._run_job:
@@ -240,6 +253,7 @@ class Worker:
                     return
                 trouble = error
             else:
+                task.begun = True
                 self._page_count += 1
                 page = replace(page, bands=self._reader.read(page.bands))
                 yield fit(page, order.request, order.spec, self._spool_dir), order.spec

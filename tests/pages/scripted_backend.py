@@ -59,10 +59,22 @@ class ScriptedBackend:
             raise NoDocs("The feeder is empty.")
         if self.script == "jam at once":
             raise Jammed("A sheet is stuck.")
+        if self.script.startswith("ahead"):
+            return RawPage(100, 256, Mode.GRAY, 8, self.counted(self.scans))
         if self.script == "tall":
             return RawPage(4000, 3000, Mode.GRAY, 8, self.tall())
         later = self.script == "jam in the second" and self.scans == 2
         return RawPage(100, 256, Mode.GRAY, 8, self.jammed() if later else self.bands())
+
+    def counted(self, number):
+        for _ in range(4):
+            yield bytes([number]) * 6400
+        if self.script == "ahead, jam" and number == 1:
+            self.jam()
+        if self.script == "ahead, hang" and number == 2:
+            open(os.path.join(sys.argv[2], "hangs"), "w").close()
+            threading.Event().wait()
+        open(os.path.join(sys.argv[2], f"scanned {number}"), "w").close()
 
     def tall(self):
         for _ in range(300):

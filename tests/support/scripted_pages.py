@@ -52,6 +52,8 @@ class ScriptedPages:
         self.virtual = virtual
         self.acts: deque[Act] = deque()
         self.asked: list[Asked] = []
+        self.ahead: list[Asked] = []
+        """What was ordered before it was asked for. Nothing comes of it here."""
         self.cancels: list[int] = []
         self.given: list[bytes] = []
         """Every chunk that was taken from us."""
@@ -101,6 +103,11 @@ class ScriptedPages:
         if act.error is not None:
             raise act.error
         return act
+
+    def order_ahead(
+        self, job_id: int, page: int | None, request: ScanRequest, spec: ImageSpec
+    ) -> None:
+        self.ahead.append(Asked(job_id, page, request, spec))
 
     async def cancel(self, job_id: int) -> None:
         self.cancels.append(job_id)
