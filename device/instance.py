@@ -40,6 +40,7 @@ from device.panel.journal import Journal
 from device.panel.live import Bell
 from device.panel.previews import Previews
 from device.panel.recording import RecordingDispatcher, note_delivery
+from device.panel.sent import SentPages
 from device.panel.uploads import Uploads
 from device.processes.workflow import Abilities, Workflow
 from device.profile import Profile
@@ -111,6 +112,7 @@ class Device:
         )
         self._previews = Previews(to_look_at, loads=lambda: self._engine.tray.loads)
         self._uploads = Uploads(laid_dir, self._previews.look)
+        self._sent = SentPages()
         self._feeder_news = asyncio.Event()
         self._reload_asked = asyncio.Event()
         self._job_over = asyncio.Event()
@@ -297,6 +299,8 @@ class Device:
             uploads=self._uploads,
             tidy=self._tidy,
             previews=self._previews,
+            sent=self._sent,
+            used=self._panel_used,
         )
 
     async def rest(self) -> None:
@@ -405,6 +409,10 @@ class Device:
         after, new_ticket = self._scan.configuration, self._scan.default_ticket
         if after != before:
             self._notifications.reconfigured(after, None if new_ticket == ticket else new_ticket)
+
+    def _panel_used(self) -> None:
+        """Somebody looks: from now on there are pictures of what is scanned."""
+        self._pages.pictured = self._sent.add
 
     def _tidy(self) -> None:
         """Throw away files that lie nowhere any more, unless a job may still put a page back."""

@@ -45,6 +45,7 @@ class Kind(IntEnum):
     ERROR = 4  # JSON: error (a class of scanner_backends.errors), sentence, begun
     DESCRIBED = 5  # JSON: a Description
     NEXT = 6  # the document takes another page; if the last one could not begin, JSON as in ERROR
+    PICTURE = 8  # a small JPEG of a page that is scanned
     PRESSED = 7  # JSON: pressed, a list of Pressed
 
 
@@ -233,7 +234,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PageOrder:
-    """Scan one page for a job. `page` is None with real media.
+    """Scan one page for a job. `page` is None with real media; `picture`: make one of it, too.
 
     One that is ordered `ahead`, while the page before is on its way, is scanned only if that one
     ends well: behind a jam there is nothing to feed.
@@ -245,6 +246,7 @@ class PageOrder:
     spec: ImageSpec
     part: Part = Part.WHOLE
     ahead: bool = False
+    picture: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,9 +312,9 @@ def order_of(line: bytes) -> Order:
             request["source"] = Source(request["source"])
             request["mode"] = Mode(request["mode"])
             spec = ImageSpec(**told["spec"])
-            part = Part(told["part"])
-            page, ahead = told["page"], bool(told["ahead"])
-            return PageOrder(int(told["job"]), page, ScanRequest(**request), spec, part, ahead)
+            request, part = ScanRequest(**request), Part(told["part"])
+            marks = bool(told["ahead"]), bool(told["picture"])
+            return PageOrder(int(told["job"]), told["page"], request, spec, part, *marks)
         return _ORDERS[name](**told)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FrameError(f"{line!r} is no order: {error!r}") from None

@@ -110,6 +110,8 @@ class PageLine:
         self._unwanted: _Ahead | None = None
         self.watched = False
         """Whether somebody polls it, and will want its worker again at once."""
+        self.pictured: Callable[[int, bytes], None] | None = None
+        """Gets a job and a small JPEG, for every page that is scanned; none is made for nobody."""
 
     async def start(self) -> Description:
         """Start the worker and describe the source.
@@ -169,7 +171,7 @@ class PageLine:
                 self._turn.release()
                 raise
             part = Part.FIRST if following else Part.WHOLE
-            child.send(PageOrder(job_id, *wish, part))
+            child.send(self._order(job_id, wish, part))
         image = self._image = PageImage(self, child, job_id, spec, following)
         try:
             await image._begin()
@@ -190,8 +192,11 @@ class PageLine:
         if image is None or image.job_id != job_id or image._stopped or self._ahead is not None:
             return
         wish = (page, request, spec)
-        image._child.send(PageOrder(job_id, *wish, ahead=True))
+        image._child.send(self._order(job_id, wish, Part.WHOLE, ahead=True))
         self._ahead = _Ahead(job_id, wish, image._child)
+
+    def _order(self, job_id: int, wish: Wish, part: Part, *, ahead: bool = False) -> PageOrder:
+        return PageOrder(job_id, *wish, part, ahead, picture=self.pictured is not None)
 
     async def cancel(self, job_id: int) -> None:
         """End the page of that job; returns when the worker holds none of it.
@@ -493,7 +498,7 @@ class PageImage:
         if wish is None:
             self._child.send(FinishOrder(self.job_id))
         else:
-            self._child.send(PageOrder(self.job_id, *wish, Part.NEXT))
+            self._child.send(self._line._order(self.job_id, wish, Part.NEXT))
 
     async def _advance(self) -> None:
         """Take one frame from the pipe. Any task may: frames are read one at a time."""
@@ -515,6 +520,9 @@ class PageImage:
         if frame.kind is Kind.NEXT and self._following is not None:
             self._trouble = frames.error_of(frame) if frame.payload else None
             self._awaits_page = True
+            return
+        if frame.kind is Kind.PICTURE and self._line.pictured is not None:
+            self._line.pictured(self.job_id, frame.payload)
             return
         if frame.kind is Kind.END:
             told = frames.json_of(frame)

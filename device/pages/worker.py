@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from device.imaging.convert import fit
 from device.imaging.encoders import document_encoder_for
+from device.imaging.miniature import Miniature
 from device.imaging.spec import ImageSpec
 from device.pages import frames
 from device.pages.frames import (
@@ -256,7 +257,10 @@ class Worker:
                 task.begun = True
                 self._page_count += 1
                 page = replace(page, bands=self._reader.read(page.bands))
-                yield fit(page, order.request, order.spec, self._spool_dir), order.spec
+                page = fit(page, order.request, order.spec, self._spool_dir)
+                if order.picture:
+                    page = Miniature(page, partial(self._pictured, first.job)).watched
+                yield page, order.spec
                 self._reader.stop()
             if first.part is Part.WHOLE:
                 return
@@ -267,6 +271,9 @@ class Worker:
             self._out.put_before(self._page_count, done)
             order = task.following.get()
         self._check(task)
+
+    def _pictured(self, job: int, picture: bytes) -> None:
+        self._out.put(Frame(job, Kind.PICTURE, picture), self._page_count)
 
     def _end_run(self, job: int) -> None:
         """Let a feeder come to rest that may still run for that job."""

@@ -53,9 +53,9 @@ def one_of(body: dict[str, Any], key: str, known: list[Any], default: str | None
     return str(value)
 
 
-def number_of(request: web.Request) -> int:
+def number_of(request: web.Request, name: str = "id") -> int:
     """The number in the path. Raises Problem when it is none: there is no such thing then."""
-    text = request.match_info["id"]
+    text = request.match_info[name]
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise not_found("number")
     return int(text)

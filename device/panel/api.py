@@ -22,6 +22,7 @@ from device.panel.journal import MAX_LISTED, MAX_WAIT_S, Filter, Journal
 from device.panel.live import Bell
 from device.panel.previews import Previews
 from device.panel.problems import Problem, not_found
+from device.panel.sent import SentPages
 from device.panel.uploads import Uploads
 from device.panel.views import Json
 from device.processes.workflow import Workflow
@@ -89,7 +90,8 @@ class Parts:
 
     `load` reads the source afresh; `end_subscription` is False when there is no such one;
     `waiting` tells how many events wait for a subscriber; `bell` rings when something changes;
-    `tidy` throws away uploads that lie nowhere any more; `workflow` is for the panel's users.
+    `tidy` throws away uploads that lie nowhere any more; `used` is told that somebody is there;
+    `workflow` is for the panel's users.
     """
 
     facts: Facts
@@ -106,6 +108,8 @@ class Parts:
     uploads: Uploads
     tidy: Callable[[], None]
     previews: Previews
+    sent: SentPages
+    used: Callable[[], None]
     workflow: Workflow | None = None
 
 
@@ -127,8 +131,8 @@ class Api:
             "platen": views.platen(self.engine.tray),
             "destinations": [views.destination(one) for one in parts.destinations.all()],
             "presses": [views.press(one) for one in parts.destinations.presses()[-PRESSES_SHOWN:]],
-            "jobs": [views.job(one) for one in self.engine.active()],
-            "history": [views.job(one) for one in self.engine.history()[:JOBS_SHOWN]],
+            "jobs": [self._job(one) for one in self.engine.active()],
+            "history": [self._job(one) for one in self.engine.history()[:JOBS_SHOWN]],
             "subscribers": [
                 # Without what is another number each second.
                 {key: value for key, value in one.items() if key != "expires_in_s"}
@@ -209,14 +213,25 @@ class Api:
         """The jobs not yet finished, oldest first, and the finished ones, newest first."""
         return answer(
             {
-                "active": [views.job(one) for one in self.engine.active()],
-                "history": [views.job(one) for one in self.engine.history()],
+                "active": [self._job(one) for one in self.engine.active()],
+                "history": [self._job(one) for one in self.engine.history()],
             }
         )
 
     async def job(self, request: web.Request) -> web.Response:
         """One job."""
-        return answer(views.job(self.engine.record(number_of(request))))
+        return answer(self._job(self.engine.record(number_of(request))))
+
+    async def job_picture(self, request: web.Request) -> web.Response:
+        """A small picture of a page that a job has scanned."""
+        page = number_of(request, "page")
+        found = self.parts.sent.find(number_of(request), page)
+        if found is None:
+            raise not_found("picture")
+        return web.Response(body=found, content_type="image/jpeg")
+
+    def _job(self, record: JobRecord) -> Json:
+        return views.job(record, self.parts.sent.count(record.status.job_id))
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Cancel a job at the device."""
@@ -225,7 +240,7 @@ class Api:
         if self.engine.record(number).status.state.final:
             raise Problem(409, "The job has ended already.", kind="ended")
         self.engine.cancel(number, at_device=True)
-        return answer(views.job(self.engine.record(number)), 202)
+        return answer(self._job(self.engine.record(number)), 202)
 
     async def conditions(self, request: web.Request) -> web.Response:
         """What is the matter with the scanner."""

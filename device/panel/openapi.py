@@ -75,6 +75,7 @@ _SCHEMAS: Json = {
         reasons=list_of(TEXT),
         scans_completed=NUMBER,
         images_wanted={"type": ["integer", "null"]},
+        pictures=list_of(TEXT),
         name=TEXT,
         user=TEXT,
         source=TEXT,
@@ -222,6 +223,16 @@ _PATHS: Json = {
     "/presses/{id}": {"get": operation("One press", ref("Press"), named="press")},
     "/jobs": {"get": operation("All jobs", ref("Jobs"))},
     "/jobs/{id}": {"get": operation("One job", ref("Job"), named="job")},
+    "/jobs/{id}/pictures/{page}": {
+        "get": operation(
+            "A small picture of a page that the job has scanned, 1 being the first; there are none "
+            "of what was scanned before the panel was used",
+            {"type": "string", "contentMediaType": "image/jpeg"},
+            kind="image/jpeg",
+            named="job",
+            part="page",
+        )
+    },
     "/jobs/{id}/cancel": {
         "post": operation("Cancel a job", ref("Job"), status=202, named="job", fails=(409,))
     },

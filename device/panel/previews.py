@@ -87,7 +87,7 @@ class Previews:
                         await self._used.wait()
             except TimeoutError:
                 async with self._turn:
-                    await self._line.close()
+                    await self._line.rest()
 
     async def close(self, within_s: float) -> None:
         """End the worker."""
@@ -102,7 +102,9 @@ class Previews:
         )
         spec = ImageSpec("jfif", "RGB24", width, height, DPI, DPI, quality=75)
         async with await self._line.page(0, page.number, request, spec) as image:
-            return b"".join([piece async for piece in image])
+            found = b"".join([piece async for piece in image])
+        self._line.job_over(0)
+        return found
 
     async def _check(self, page: TrayPage) -> None:
         """The source may have changed since the tray was loaded, and number its pages anew."""

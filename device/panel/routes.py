@@ -37,6 +37,7 @@ RESOURCES: tuple[tuple[str, str, Resource], ...] = (
     ("GET", "/presses/{id}", Api.one_press),
     ("GET", "/jobs", Api.jobs),
     ("GET", "/jobs/{id}", Api.job),
+    ("GET", "/jobs/{id}/pictures/{page}", Api.job_picture),
     ("POST", "/jobs/{id}/cancel", Api.cancel),
     ("GET", "/conditions", Api.conditions),
     ("POST", "/conditions", Api.raise_condition),
@@ -96,6 +97,7 @@ def _of_device(devices: Devices, resource: Resource) -> Handler:
         named = request.match_info.get("uuid")
         for parts in devices():
             if named is None or named.lower() == parts.facts.uuid:
+                parts.used()
                 try:
                     return await resource(Api(parts), request)
                 finally:

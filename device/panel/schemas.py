@@ -40,10 +40,13 @@ def operation(
     takes: str = "application/json",
     query: Json | None = None,
     named: str = "",
+    part: str = "",
     kind: str = "application/json",
     fails: tuple[int, ...] = (),
 ) -> Json:
-    """One operation. `named` is what the `{id}` in its path names; `fails` are its problems."""
+    """One operation. `named` is what the `{id}` in its path names, `part` a number behind it;
+    `fails` are its problems.
+    """
     good: Json = {"description": summary}
     if schema is not None:
         good["content"] = content(schema, kind)
@@ -55,6 +58,8 @@ def operation(
     if named:
         name = TEXT if named in ("subscriber", "process") else NUMBER
         parameters.append({"name": "id", "in": "path", "required": True, "schema": name})
+    if part:
+        parameters.append({"name": part, "in": "path", "required": True, "schema": NUMBER})
     parameters += [{"name": k, "in": "query", "schema": v} for k, v in (query or {}).items()]
     if parameters:
         found["parameters"] = parameters

@@ -91,8 +91,8 @@ def press(value: Press) -> Json:
     }
 
 
-def job(value: JobRecord) -> Json:
-    """A job, live or finished."""
+def job(value: JobRecord, pictures: int) -> Json:
+    """A job, live or finished; so many pictures there are of its pages."""
     found, names = value.status, value.ticket.description
     return {
         "id": found.job_id,
@@ -100,6 +100,7 @@ def job(value: JobRecord) -> Json:
         "reasons": list(found.reasons),
         "scans_completed": found.scans_completed,
         "images_wanted": images_wanted(value),
+        "pictures": [f"jobs/{found.job_id}/pictures/{n + 1}" for n in range(pictures)],
         "name": names.job_name,
         "user": names.job_originating_user_name,
         "source": value.parameters.input_source.value,

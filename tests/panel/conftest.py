@@ -22,6 +22,7 @@ from device.panel.api import Facts, Parts
 from device.panel.journal import Journal
 from device.panel.live import Bell
 from device.panel.previews import Previews
+from device.panel.sent import SentPages
 from device.panel.server import PanelServer
 from device.panel.uploads import Uploads
 from device.processes.workflow import Abilities, Workflow
@@ -98,6 +99,7 @@ class PanelDevice(EventDevice):
             PageLine("chart:sheets=3", clock=self.clock, laid_dir=self.folder),
             loads=lambda: self.engine.tray.loads,
         )
+        self.sent = SentPages()
         self.uploads = Uploads(self.folder, self.previews.look)
         sockets = open_sockets("127.0.0.1", 0)
         self.panel = Panel(sockets[0].getsockname()[1])
@@ -149,6 +151,8 @@ class PanelDevice(EventDevice):
             uploads=self.uploads,
             tidy=self.tidy,
             previews=self.previews,
+            sent=self.sent,
+            used=lambda: None,
             workflow=self.workflow,
         )
 

@@ -195,6 +195,7 @@ def test_a_scan_from_the_paper_to_the_computer(screen: Screen, panel: Panel, com
     page.get_by_text("Finished").click()
     assert screen.texts("#history .title")[0] == f"Job {job.id} · Minutes"
     assert "Completed" in screen.texts("#history .job-state")[0]
+    screen.until(lambda: loaded(screen, "#history li:first-child img") == [True, True], "two pages")
     screen.picture("4-done")
 
 

@@ -1,7 +1,7 @@
 // Jobs under way and finished ones.
 
 import { $, el, keyed, many, say, set, time } from "./dom.js";
-import { ask, doing } from "./rest.js";
+import { BASE, ask, doing } from "./rest.js";
 import { reasons, sourceWord } from "./words.js";
 
 const STATES = {
@@ -33,6 +33,8 @@ function job(first, live) {
   const node = el("li", { class: "job" }, el("div", { class: "words" }, title, what, state));
   const bar = live && el("progress", { "aria-label": `Progress of job ${first.id}`, max: 1 });
   if (live) node.append(bar, cancelKey(first));
+  const pages = el("ul", { class: "pages", "aria-label": `Pages of job ${first.id}`, tabindex: "0" });
+  node.append(pages);
   node.update = (one) => {
     set(node, "data-state", one.state);
     say(title, `Job ${one.id}${one.name ? ` · ${one.name}` : ""}`);
@@ -40,8 +42,13 @@ function job(first, live) {
     say(what, [when, one.user, sourceWord(one.source), one.format].filter(Boolean).join(" · "));
     const why = reasons(one.reasons);
     const wanted = one.images_wanted;
-    const pages = wanted ? `${one.scans_completed} of ${many(wanted, "page")}` : many(one.scans_completed, "page");
-    say(state, `${STATES[one.state] || one.state}${why ? `: ${why}` : ""} · ${pages}`);
+    const count = wanted ? `${one.scans_completed} of ${many(wanted, "page")}` : many(one.scans_completed, "page");
+    say(state, `${STATES[one.state] || one.state}${why ? `: ${why}` : ""} · ${count}`);
+    set(pages, "hidden", one.pictures.length === 0);
+    keyed(pages, one.pictures, (path) => path, (path) => {
+      const img = el("img", { src: `${BASE}/${path}`, alt: `Page ${path.split("/").at(-1)}`, loading: "lazy" });
+      return el("li", {}, el("a", { href: `${BASE}/${path}`, target: "_blank", rel: "noopener" }, img));
+    });
     if (bar && wanted) set(bar, "value", Math.min(1, one.scans_completed / wanted));
     else if (bar) set(bar, "value", false);
     if (bar) set(bar, "data-still", one.state === "Pending" || one.reasons.includes("ScannerStopped"));
