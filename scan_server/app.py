@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
-import os
 import random
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from html import escape
 from importlib import metadata as package
-from pathlib import Path
-from typing import IO
 
 from device.clock import Clock
 from device.discovery import directed
 from device.discovery.responder import Responder
 from device.discovery.state import DiscoveryState
-from device.errors import ConfigError
 from device.http.addresses import asked_url
 from device.http.server import HttpServer
 from device.http.soap_endpoint import SoapEndpoint
 from device.soap.dispatch import Dispatcher
 from device.soap.multipart import MAX_PARTS
 from device.soap.namespaces import DSP
-from scan_server import certificates, identity
+from scan_server import certificates, identity, places
+from scan_server.cluster import Cluster
 from scan_server.configuration import ConfigurationService
 from scan_server.configuration_messages import Repository, RepositoryState
-from scan_server.database import Database, DatabaseTrouble, Sqlite
 from scan_server.filters import settings as filter_settings
 from scan_server.filters.settings import Filters
 from scan_server.identity import Administrators, Users
@@ -37,11 +32,13 @@ from scan_server.jobs import Jobs
 from scan_server.listening import Listeners, encryption, listen, shown_host
 from scan_server.metadata import PATH, Description, MetadataService
 from scan_server.notifications import Notifications
-from scan_server.options import ServerOptions, check_encryption
+from scan_server.options import ServerOptions, check
 from scan_server.post_scan_jobs import WORKING, PostScanJob
+from scan_server.postgres import Postgres
 from scan_server.processing import Processing
 from scan_server.records import Records
 from scan_server.service import ProcessingService
+from scan_server.shared_records import SharedRecords
 from scan_server.shares import Shares
 from scan_server.storage import Storage
 from scan_server.udp_probe import UdpProbe
@@ -63,20 +60,20 @@ async def serve(
     Raises:
         ConfigError: a setting is wrong, the port is taken, a folder cannot be used.
     """
-    check_encryption(options)
+    check(options)
     shares = Shares(options.store, options.shares, certificates.own_names(options.host))
     for folder in shares.folders:
-        _check_folder(folder)
+        places.check_folder(folder)
     filters = filter_settings.load(options.filters, shares)
     with ExitStack() as stack:
-        stack.enter_context(_alone(options.state_dir))
+        stack.enter_context(places.alone(options.state_dir))
         listeners = listen(options)
         stack.callback(listeners.close)
         server = _Server(options, clock, filters, listeners, stack)
         await server.start()
         try:
             async with asyncio.TaskGroup() as group:
-                server.work(group)
+                await server.work(group)
                 on_ready(server.ready_line)
                 await stop.wait()
                 await server.stop()
@@ -101,10 +98,10 @@ class _Server:
         self._working: set[str] = set()
         context, names = encryption(options, clock)
         scheme = "https" if context else "http"
-        database = Sqlite(options.state_dir / "scan-server.sqlite")
-        records = _records(database)
+        database, records = places.open_records(options)
         stack.callback(records.close)
-        storage = Storage(options.state_dir / "received", options.max_page_bytes)
+        spool = options.spool or options.state_dir / "received"
+        storage = Storage(spool, options.max_page_bytes, records.server)
         description = _describe(options, records)
         metadata = MetadataService(description)
         state = DiscoveryState(
@@ -132,8 +129,14 @@ class _Server:
             idle_s=options.idle_s,
             history=options.history_jobs,
             heard=self._heard,
+            alone=not options.database,
         )
         stack.callback(self._jobs.close)
+        self._cluster = (
+            Cluster(database, records, self._jobs)
+            if isinstance(database, Postgres) and isinstance(records, SharedRecords)
+            else None
+        )
         self._processing = Processing(self._jobs, filters, users, storage, database)
         dispatcher = Dispatcher()
         dispatcher.add(*metadata.routes(), *directed.routes(lambda: (responder,)))
@@ -162,14 +165,18 @@ class _Server:
     async def start(self) -> None:
         """Go on with what a former run left, and answer."""
         await self._jobs.restart()
+        self._working.update(j.token for j in await self._jobs.active() if j.state in WORKING)
         self._notifications.repository_is(self._repository())
         await self._http.start()
         self._udp.start()
 
-    def work(self, group: asyncio.TaskGroup) -> None:
+    async def work(self, group: asyncio.TaskGroup) -> None:
         """Begin with everything that goes on by itself."""
         for task in (self._processing.work(), self._jobs.watch_idle(), self._notifications.run()):
             self._tasks.append(group.create_task(task))
+        if self._cluster is not None:
+            self._tasks.append(group.create_task(self._cluster.run()))
+            await self._cluster.listening()
 
     def _heard(self, before: PostScanJob | None, after: PostScanJob) -> None:
         """Changes of jobs go to the subscribers."""
@@ -189,24 +196,13 @@ class _Server:
         await asyncio.gather(self._processing.close(), self._notifications.close())
         for task in self._tasks:
             task.cancel()
+        if self._cluster is not None:
+            await self._cluster.leave()
 
     async def close(self) -> None:
         """Cut off the requests that are under way."""
         await self._processing.close()
         await self._http.stop()
-
-
-def _records(database: Database) -> Records:
-    """
-    Raises:
-        ConfigError: the database cannot be used.
-    """
-    try:
-        records = Records(database)
-        records.prepare()
-    except DatabaseTrouble as error:
-        raise ConfigError(f"{database}: the server's records cannot be used: {error}.") from None
-    return records
 
 
 def _describe(options: ServerOptions, records: Records) -> Description:
@@ -237,35 +233,3 @@ def _page(description: Description) -> str:
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title>'
         f"<h1>{name}</h1><p>A scan server: devices send their pages here by WS-DSP.</p></html>"
     )
-
-
-def _check_folder(folder: Path) -> None:
-    """
-    Raises:
-        ConfigError: files cannot be put there.
-    """
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: this folder does not exist; make it first.")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f"{folder}: this folder cannot be written.")
-
-
-def _alone(state_dir: Path) -> IO[bytes]:
-    """A lock on the state folder, held while the file is open.
-
-    Raises:
-        ConfigError: another server has it, or it cannot be written.
-    """
-    try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = open(os.open(state_dir / "scan-server.lock", os.O_RDWR | os.O_CREAT, 0o600), "rb+")
-    except OSError as error:
-        raise ConfigError(
-            f"{state_dir}: the state folder cannot be written: {os.strerror(error.errno or 0)}."
-        ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise ConfigError(f"{state_dir}: another scan server uses this state folder.") from None
-    return lock

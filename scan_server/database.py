@@ -53,13 +53,13 @@ class Database(Protocol):
 
     `serial` is the type of a column that counts, `row_lock` what a SELECT in a transaction needs
     behind it so that its rows stay as they are, `free_row` the same for rows that nobody has
-    locked. `shared` tells whether other servers may be there, too.
+    locked, `alone` a statement that keeps others out until the transaction's end.
     """
 
     serial: str
     row_lock: str
     free_row: str
-    shared: bool
+    alone: str
 
     def connect(self, *, careful: bool) -> Connection:
         """A connection. A `careful` one waits for the disk at each commit.
@@ -76,7 +76,7 @@ class Sqlite:
     serial = "INTEGER PRIMARY KEY AUTOINCREMENT"
     row_lock = ""  # a transaction is alone in writing from its begin
     free_row = ""
-    shared = False
+    alone = "SELECT 1"
 
     def __init__(self, path: Path) -> None:
         self.path = path

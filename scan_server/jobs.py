@@ -20,6 +20,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from device.clock import Clock
+from device.dsp.words import FINAL_STATES
 from device.dsp.words import PostScanJobState as S
 from device.errors import JobTokenNotFound, TemporaryError
 from scan_server.database import DatabaseTrouble
@@ -52,6 +53,9 @@ Heard = Callable[[PostScanJob | None, PostScanJob], None]
 class Jobs:
     """The jobs. `heard` is told each change of one: as it was, None for a new one, and as it is.
 
+    Where others change jobs as well, somebody else knows the order in which all that happened, and
+    tells it by `happened`.
+
     Source: ws-dsp section 7.3 for the bounds of the history.
     """
 
@@ -64,12 +68,14 @@ class Jobs:
         idle_s: float,
         history: int,
         heard: Heard = lambda before, after: None,
+        alone: bool = True,
     ) -> None:
         self._records = records
         self._storage = storage
         self._clock = clock
         self._history = history
         self._heard = heard
+        self._alone = alone
         self._thread = ThreadPoolExecutor(1, "records")
         self._receiving: Counter[str] = Counter()
         self._deadlines: dict[str, float] = {}
@@ -83,8 +89,8 @@ class Jobs:
     async def restart(self) -> None:
         """Go on with what a former run left."""
         living = await self.active()
-        self._storage.tidy(job.token for job in living)
-        for job in living:
+        self._storage.tidy((job.token for job in living), self._clock.now())
+        for job in await self.ask(self._records.mine):
             log.info("job %s goes on: %s", job.token, job.state)
             await self.apply(job.token, Given(I.RESTART))
         await self._forget()
@@ -97,19 +103,19 @@ class Jobs:
 
     async def get(self, token: str) -> PostScanJob | None:
         """A job by its token; tokens have no case, being GUIDs."""
-        return await self._ask(lambda: self._records.get(token.lower()))
+        return await self.ask(lambda: self._records.get(token.lower()))
 
     async def active(self) -> list[PostScanJob]:
         """The jobs that have not ended, oldest first."""
-        return await self._ask(self._records.active)
+        return await self.ask(self._records.active)
 
     async def ended(self) -> list[PostScanJob]:
         """The jobs that have ended and are remembered, oldest first."""
-        return await self._ask(self._records.ended)
+        return await self.ask(self._records.ended)
 
     async def count_active(self) -> int:
         """How many jobs have not ended."""
-        return await self._ask(self._records.count_active)
+        return await self.ask(self._records.count_active)
 
     # ---- what happens
 
@@ -121,17 +127,18 @@ class Jobs:
         """
         await self._change(lambda: self._records.add(job))
 
-    async def apply(self, token: str, given: Given) -> PostScanJob:
-        """Move a job by one input.
+    async def apply(self, token: str, given: Given, *, holder: str | None = None) -> PostScanJob:
+        """Move a job by one input; with a `holder`, only while it is in that server's care.
 
         Raises:
             NotInThisState: the input cannot happen in this state.
-            JobTokenNotFound: there is no such job, or it is not ours to work on any more.
+            JobTokenNotFound: there is no such job, or it is in another server's care.
             TemporaryError: it cannot be recorded now, and so has not happened.
         """
-        held = given.kind in (I.BEGIN, I.FILTER, I.IDLE)
+        if given.kind in (I.BEGIN, I.FILTER, I.IDLE):
+            holder = self._records.server
         change = await self._change(
-            lambda: self._records.change(token, self._move(given), held=held)
+            lambda: self._records.change(token, self._move(given), holder=holder)
         )
         if change is None:
             raise JobTokenNotFound(token)
@@ -158,6 +165,22 @@ class Jobs:
             except TemporaryError:
                 await asyncio.sleep(RETRY_S)
                 self._hints.put_nowait(None)
+
+    def happened(self, change: Change, *, here: bool) -> None:
+        """A job was changed, here or by another server; what this server did is done already."""
+        job = change.after
+        self._heard(change.before, job)
+        if here:
+            return
+        self._deadlines.pop(job.token, None)
+        if job.state is S.PENDING:
+            self.look()
+        if job.state in (S.TERMINATING, *FINAL_STATES) and job.token in self.stopping:
+            self.stopping.pop(job.token).set()
+
+    def look(self) -> None:
+        """Perhaps a job waits for its turn."""
+        self._hints.put_nowait(None)
 
     def again(self, token: str) -> None:
         """Let a job that is at work have its turn once more."""
@@ -207,7 +230,7 @@ class Jobs:
         now, at = self._clock.monotonic(), self._clock.now()
         return lambda job: step(replace(job, idle_s=self.idle_s), given, now, at)
 
-    async def _ask(self, work: Callable[[], T]) -> T:
+    async def ask(self, work: Callable[[], T]) -> T:
         """Ask the records. What was begun is done, even if nobody waits for it any more."""
         future = asyncio.get_running_loop().run_in_executor(self._thread, work)
         return await _settled(future)
@@ -226,11 +249,12 @@ class Jobs:
         self._deadlines.pop(job.token, None)
         if job.deadline is not None:
             self._deadlines[job.token] = job.deadline
-        self._heard(change.before, job)
+        if self._alone:
+            self._heard(change.before, job)
         for effect in change.effects:
             match effect:
                 case Effect.QUEUE if job.state is S.PENDING:
-                    self._hints.put_nowait(None)
+                    self.look()
                 case Effect.QUEUE:
                     self.again(job.token)
                 case Effect.STOP_FILTER:
@@ -247,7 +271,7 @@ class Jobs:
         forgetting.add_done_callback(_tell_trouble)
 
     async def _forget(self) -> None:
-        await self._ask(self._forget_now)
+        await self.ask(self._forget_now)
 
     def _forget_now(self) -> None:
         """Keep the history of ended jobs in its bounds."""

@@ -25,7 +25,8 @@ class ServerOptions:
     certificate of that authority. `host` None listens on all addresses; `port` 0 takes a free one,
     for TCP and UDP alike. `udp` tells whether a Probe over UDP is answered. `users` is the file of
     those whose certificates are known; `administration` is for those who show none. `filters` is
-    the file with the settings of filters.
+    the file with the settings of filters. `database` is the URL of one that several servers share;
+    then `spool`, the folder of what was received, must be shared as well.
     """
 
     store: Path
@@ -45,13 +46,15 @@ class ServerOptions:
     history_jobs: int = HISTORY_JOBS
     service_type: str = SERVICE_TYPE
     events: Rules = field(default_factory=Rules)
+    database: str = ""
+    spool: Path | None = None
     users: Path | None = None
     administration: Administration = Administration.LOOPBACK
     filters: Path | None = None
 
 
-def check_encryption(options: ServerOptions) -> None:
-    """Exactly one way to encrypt must be chosen, or none in so many words.
+def check(options: ServerOptions) -> None:
+    """Exactly one way to encrypt must be chosen, or none in so many words; some need others.
 
     Raises:
         ConfigError: the sentence says which flags do not go together.
@@ -65,5 +68,9 @@ def check_encryption(options: ServerOptions) -> None:
         )
     if options.http and options.ca:
         raise ConfigError("--http has no use for --ca: without TLS nobody shows a certificate.")
+    if options.database and options.spool is None:
+        raise ConfigError(
+            "--database needs --spool DIR: a folder that all servers on it share, for the pages."
+        )
     if options.events.same_user and not options.ca:
         raise ConfigError("--events-to-same-user needs --ca FILE: it goes by client certificates.")

@@ -66,12 +66,13 @@ class Records:
 
     def __init__(self, database: Database, *, careful: bool = False, server: str = "") -> None:
         self._database = database
-        self._server = server
+        self.server = server
         self._db = database.connect(careful=careful)
 
     def prepare(self) -> None:
         """Make the tables, if they are not there."""
         with self._db.transaction():
+            self._db.execute(self._database.alone)
             for statement in _SCHEMA.format(serial=self._database.serial).split(";"):
                 self._db.execute(statement)
 
@@ -94,9 +95,10 @@ class Records:
         with self._db.transaction():
             self._db.execute(
                 "INSERT INTO jobs (token, state, server, ended, body) VALUES (?, ?, ?, ?, ?)",
-                (job.token, job.state.value, self._server, _ended(job), job_form.write(job)),
+                (job.token, job.state.value, self.server, _ended(job), job_form.write(job)),
             )
             self._add_documents(job.token, job.documents)
+            self._note(None, job)
         return Change(None, job, (Effect.DISCARD,) if job.state.final else ())
 
     def get(self, token: str) -> PostScanJob | None:
@@ -104,16 +106,16 @@ class Records:
         row = self._db.execute("SELECT body FROM jobs WHERE token = ?", (token,)).fetchone()
         return None if row is None else job_form.read(row[0], self._documents(token))
 
-    def change(self, token: str, move: Move, *, held: bool = False) -> Change | None:
+    def change(self, token: str, move: Move, *, holder: str | None = None) -> Change | None:
         """Move a job, as a whole or not at all; None if there is none.
 
-        With `held`, also None when another server has it in its care by now.
+        With a `holder`, also None when another server has it in its care by now.
         """
         with self._db.transaction():
             row = self._db.execute(
                 f"SELECT body, server FROM jobs WHERE token = ?{self._database.row_lock}", (token,)
             ).fetchone()
-            if row is None or (held and row[1] != self._server):
+            if row is None or holder not in (None, row[1]):
                 return None
             return self._moved(row[0], token, move)
 
@@ -132,7 +134,7 @@ class Records:
         after, effects = move(before)
         self._db.execute(
             "UPDATE jobs SET state = ?, server = ?, ended = ?, body = ? WHERE token = ?",
-            (after.state.value, self._server, _ended(after), job_form.write(after), token),
+            (after.state.value, self.server, _ended(after), job_form.write(after), token),
         )
         if after.state is S.PENDING and before.state is not S.PENDING:
             self._db.execute(
@@ -141,7 +143,11 @@ class Records:
                 (token,),
             )
         self._add_documents(token, set(after.documents) - set(before.documents))
+        self._note(before, after)
         return Change(before, after, effects)
+
+    def _note(self, before: PostScanJob | None, after: PostScanJob) -> None:
+        """A change is about to be committed."""
 
     def _add_documents(self, token: str, documents: Iterable[Document]) -> None:
         """One that is there already is replaced."""
@@ -161,20 +167,26 @@ class Records:
 
     def active(self) -> list[PostScanJob]:
         """The jobs that have not ended, oldest first."""
-        return self._jobs("ended IS NULL ORDER BY number")
+        return self._jobs("ended IS NULL")
+
+    def mine(self) -> list[PostScanJob]:
+        """The jobs that have not ended and are in this server's care, oldest first."""
+        return self.active()
 
     def ended(self) -> list[PostScanJob]:
         """The jobs that have ended and are remembered, oldest first."""
-        return self._jobs("ended IS NOT NULL ORDER BY number")
+        return self._jobs("ended IS NOT NULL")
 
-    def _jobs(self, which: str) -> list[PostScanJob]:
+    def _jobs(self, which: str, values: tuple[object, ...] = ()) -> list[PostScanJob]:
         documents: dict[str, list[Document]] = {}
         with self._db.transaction():
-            rows = self._db.execute(f"SELECT token, body FROM jobs WHERE {which}").fetchall()
+            rows = self._db.execute(
+                f"SELECT token, body FROM jobs WHERE {which} ORDER BY number", values
+            ).fetchall()
             found = self._db.execute(
                 "SELECT token, document_id, format, size FROM documents "
-                f"WHERE token IN (SELECT token FROM jobs WHERE {which.partition(' ORDER')[0]}) "
-                "ORDER BY document_id"
+                f"WHERE token IN (SELECT token FROM jobs WHERE {which}) ORDER BY document_id",
+                values,
             ).fetchall()
         for token, *document in found:
             documents.setdefault(token, []).append(Document(*document))

@@ -16,6 +16,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from device.errors import ConfigError, InternalError, OperationFailed, TemporaryError
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 MIN_FREE = 16 << 20
 """Octets that must be free before a new job is taken."""
+ABANDONED_S = 3_600
+"""A folder of no known job that was not touched for so long is nobody's."""
 _UNFINISHED = ".part"
 
 
@@ -76,15 +79,20 @@ def _as_fault(error: OSError, path: Path) -> TemporaryError | InternalError:
 
 
 class Storage:
-    """The documents of all jobs that have not ended, below `root`."""
+    """The documents of all jobs that have not ended, below `root`.
 
-    def __init__(self, root: Path, max_document: int) -> None:
+    `server` is the name of a server that shares the folder with others.
+    """
+
+    def __init__(self, root: Path, max_document: int, server: str = "") -> None:
         """
         Raises:
             ConfigError: the folder cannot be written.
         """
         self._root = root
         self._max_document = max_document
+        self._server = server
+        self._unfinished = f"{_UNFINISHED}{server[:8]}"
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -115,7 +123,7 @@ class Storage:
         path = self.path(token, document_id)
         try:
             file = IncomingFile(
-                path.with_suffix(f"{_UNFINISHED}{uuid.uuid4().hex[:8]}"), self._max_document
+                path.with_suffix(f"{self._unfinished}{uuid.uuid4().hex[:8]}"), self._max_document
             )
         except OSError as error:
             raise _as_fault(error, path) from error
@@ -143,12 +151,16 @@ class Storage:
         """Delete the documents of a job that has ended."""
         shutil.rmtree(self._root / token, ignore_errors=True)
 
-    def tidy(self, living: Iterable[str]) -> None:
-        """After a start: delete unfinished documents, and folders of jobs that are over."""
+    def tidy(self, living: Iterable[str], now: datetime) -> None:
+        """After a start: delete unfinished documents, and folders of jobs that are over.
+
+        In a shared folder, another server may have just begun what is not known here.
+        """
         known = set(living)
         for folder in self._root.iterdir():
             if folder.name not in known:
-                shutil.rmtree(folder, ignore_errors=True)
+                if not self._server or folder.stat().st_mtime < now.timestamp() - ABANDONED_S:
+                    shutil.rmtree(folder, ignore_errors=True)
                 continue
-            for path in folder.glob(f"*{_UNFINISHED}*"):
+            for path in folder.glob(f"*{self._unfinished}*"):
                 path.unlink(missing_ok=True)

@@ -105,6 +105,19 @@ def add_scan_server(name: str, commands: Commands) -> None:
         help="demand client certificates of these authorities",
     )
     parser.add_argument(
+        "--database",
+        metavar="URL",
+        help="share jobs and queue with other servers in PostgreSQL: postgresql://USER@HOST/NAME; "
+        "a password is libpq's business (PGPASSFILE)",
+    )
+    parser.add_argument(
+        "--spool",
+        type=existing_path,
+        metavar="DIR",
+        help="where received pages wait (default: in the state folder); with --database, the same "
+        "for all servers",
+    )
+    parser.add_argument(
         "--users",
         type=existing_path,
         metavar="FILE",
@@ -150,7 +163,7 @@ def _scan_server(parsed: argparse.Namespace) -> int:
     from scan_server.app import serve
     from scan_server.identity import Administration
     from scan_server.notifications import Rules
-    from scan_server.options import ServerOptions, check_encryption
+    from scan_server.options import ServerOptions, check
 
     host, http = _scheme(parsed.host, parsed.http)
     options = ServerOptions(
@@ -169,11 +182,13 @@ def _scan_server(parsed: argparse.Namespace) -> int:
         http=http,
         name=" ".join(parsed.name.split()) or "Scan server",
         idle_s=read_number("--idle-timeout", parsed.idle_timeout, 1, 86_400),
+        database=parsed.database or "",
+        spool=parsed.spool,
         users=parsed.users,
         administration=Administration(parsed.administration),
         events=Rules(networks=tuple(parsed.event_network), same_user=parsed.events_to_same_user),
     )
-    check_encryption(options)
+    check(options)
     _make_folder(parsed.store)
 
     async def run() -> None:

@@ -32,9 +32,16 @@ def page(seed: int, number: int, octets: int) -> bytes:
     return (text * (octets // len(text) + 1))[:octets] + b"."
 
 
-def _run_server(root: Path, port: int, ready: str) -> None:
+def _run_server(root: Path, name: str, port: int, ready: str, database: str) -> None:
     options = ServerOptions(
-        root / "store", root / "server", host="127.0.0.1", port=port, http=True, udp=False
+        root / "store",
+        root / name,
+        host="127.0.0.1",
+        port=port,
+        http=True,
+        udp=False,
+        database=database,
+        spool=root / "spool",
     )
 
     def say(line: str) -> None:
@@ -89,20 +96,23 @@ class _Party:
 
 
 class Server(_Party):
-    """The scan server at one port, whoever often it is killed."""
+    """The scan server at one port, however often it is killed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, database: str = "", name: str = "server") -> None:
         self._root = root
-        (root / "store").mkdir()
+        self._name, self._database = name, database
+        (root / "store").mkdir(exist_ok=True)
         self.port = 0
         self._begun = 0
 
     async def begin(self) -> None:
         self._begun += 1
-        ready = self._root / f"ready{self._begun}"
+        ready = self._root / f"ready-{self._name}-{self._begun}"
         os.mkfifo(ready)
         self.process = _CONTEXT.Process(
-            target=_run_server, args=(self._root, self.port, str(ready)), daemon=True
+            target=_run_server,
+            args=(self._root, self._name, self.port, str(ready), self._database),
+            daemon=True,
         )
         self.process.start()
         async with asyncio.timeout(STARTS_S):

@@ -13,6 +13,7 @@ import pytest
 from clients.dsc_client import DscClient
 from clients.dsp_client import DspClient
 from support import dsp_rules
+from support.postgres import Postgres, why_no_postgres
 
 from device.clock import SystemClock
 from scan_server.app import serve
@@ -57,7 +58,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     stops: list[Callable[[], None]] = []
 
     def begin(**more: object) -> Running:
-        store, state_dir = tmp_path / "store", tmp_path / "server"
+        store, state_dir = tmp_path / "store", tmp_path / str(more.pop("state", "server"))
         store.mkdir(exist_ok=True)
         told = {"host": "127.0.0.1", "port": 0, "http": True, **more}
         options = ServerOptions(store, state_dir, **told)  # type: ignore[arg-type]
@@ -95,6 +96,17 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield begin
     for stop in stops:
         stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of our own; each test makes a database in it."""
+    reason = why_no_postgres()
+    if reason is not None:
+        pytest.skip(reason)
+    cluster = Postgres()
+    yield cluster
+    cluster.close()
 
 
 @pytest.fixture(autouse=True)
