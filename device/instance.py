@@ -159,6 +159,7 @@ class Device:
             limits=Limits(config.waiting_jobs, config.history),
             history=HistoryStore(self._state.path(HISTORY_FILE)),
         )
+        self._pages.warming = self._engine.warming_up
         self._button = self._notifications.make_button(
             self._engine, lambda: self._scan.configuration.sources
         )

@@ -5,6 +5,7 @@
     ├── Jammed            SANE_STATUS_JAMMED
     ├── CoverOpen         SANE_STATUS_COVER_OPEN
     ├── DeviceBusy        SANE_STATUS_DEVICE_BUSY    somebody else holds the scanner
+    │   └── WarmingUp     SANE_STATUS_WARMING_UP     the same call succeeds in a while
     ├── AccessDenied      SANE_STATUS_ACCESS_DENIED
     ├── Inval             SANE_STATUS_INVAL          a request the source cannot meet
     ├── NoMem             SANE_STATUS_NO_MEM         also: an image too large to decode
@@ -34,6 +35,10 @@ class CoverOpen(BackendError):
 
 class DeviceBusy(BackendError):
     """Another program holds the scanner."""
+
+
+class WarmingUp(DeviceBusy):
+    """The lamp of the scanner is not warm yet."""
 
 
 class AccessDenied(BackendError):
@@ -67,6 +72,7 @@ BY_NAME: dict[str, type[BackendError]] = {
         Jammed,
         CoverOpen,
         DeviceBusy,
+        WarmingUp,
         AccessDenied,
         Inval,
         NoMem,

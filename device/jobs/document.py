@@ -26,7 +26,11 @@ class _Engine(Protocol):
 
     def raise_condition_of(self, source: str, error: BackendError) -> bool: ...
 
+    def source_is_well(self) -> None: ...
+
     async def going(self, job_id: int) -> None: ...
+
+    async def mended(self, job_id: int) -> None: ...
 
 
 class DocumentPages:
@@ -60,11 +64,14 @@ class DocumentPages:
         if trouble is None:
             self.count()
             self._uncounted = True
+            self._engine.source_is_well()
+            await self._engine.going(job_id)
         elif self._engine.raise_condition_of(self._source, trouble):
             log.warning("job %d: %s", job_id, trouble)
+            queue.give_if_active(job_id, JobInput.SCANNER_STOPPED)
+            await self._engine.mended(job_id)
         else:
             raise trouble
-        await self._engine.going(job_id)
         if not queue.is_active(job_id) or queue.find(job_id).state is JobState.TERMINATING:
             raise Cancelled("The job has ended.")
         if trouble is None:

@@ -226,7 +226,7 @@ class Engine(EngineRoom):
             job = self.queue.find(job_id)
             if job.state.final or job.state is JobState.TERMINATING:
                 return True
-            return self.queue.has_turn(job_id) and not self.scanner.stopped
+            return self.queue.has_turn(job_id) and not self.halted
 
         await self._until(ready)
         if self._closing:
@@ -267,22 +267,30 @@ class Engine(EngineRoom):
         spec = image_spec(job.parameters, job.images, back=back)
         while True:
             try:
-                return await self.pages.page(job.job_id, number, request, spec, following)
+                image = await self.pages.page(job.job_id, number, request, spec, following)
+                self.source_is_well()
+                return image
             except NoDocs:
+                self.source_is_well()
+                self.source_is_empty(job.parameters.input_source.value)
                 self.queue.give_if_active(job.job_id, JobInput.NO_MORE_IMAGES)
                 raise NoImagesAvailable from None
             except Cancelled:
                 raise
             except DeviceBusy as error:
+                self.source_is_well()
                 log.warning("job %d: %s", job.job_id, error)
                 self.queue.give_if_active(job.job_id, JobInput.SOURCE_BUSY)
                 self._last_retrieve.pop(job.job_id, None)
                 raise TemporaryError("Another program holds the scanner.") from error
             except BackendError as error:
                 if not self.raise_condition_of(job.parameters.input_source.value, error):
+                    self.source_is_well()
                     log.error("job %d: %s", job.job_id, error)
                     unusable = isinstance(error, Inval)
                     given = JobInput.TICKET_UNUSABLE if unusable else JobInput.SOURCE_FAILED
                     self.queue.give_if_active(job.job_id, given)
                     raise OperationFailed("The scanner could not scan the page.") from error
+                self.queue.give_if_active(job.job_id, JobInput.SCANNER_STOPPED)
+                await self.mended(job.job_id)
                 await self._turn(job.job_id)

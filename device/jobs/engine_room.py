@@ -33,6 +33,9 @@ _CONDITIONS: dict[type[BackendError], ConditionName] = {
 }
 """What a person can mend, so that the page is tried again when it is."""
 
+TRY_AGAIN_S = 3.0
+"""How often a real scanner is tried again: it tells nobody when it is mended."""
+
 
 class EngineRoom:
     """Everything of the job engine but what becomes of a single job.
@@ -59,6 +62,7 @@ class EngineRoom:
         self.pages = pages
         self.tray = tray
         self.scanner = Scanner()
+        self._said_by_source: set[int] = set()  # conditions that a real scanner told of
         self._clock = clock
         self._job_ids = job_ids
         self._token = token
@@ -105,6 +109,7 @@ class EngineRoom:
 
     def clear_condition(self, condition_id: int) -> None:
         """A condition is gone; jobs that it stopped go on."""
+        self._said_by_source.discard(condition_id)
         cleared = self.scanner.clear_condition(condition_id, self._clock.now())
         if cleared is not None:
             self._publish(ConditionCleared(cleared))
@@ -119,8 +124,36 @@ class EngineRoom:
         condition = _CONDITIONS.get(type(error))
         if condition is None:
             return False
-        self.raise_condition(condition, Component.ADF if is_feeder(source) else Component.PLATEN)
+        self._source_says(condition, source)
         return True
+
+    def warming_up(self, job_id: int) -> None:
+        """The scanner's lamp warms up for a job."""
+        if self.queue.is_active(job_id):
+            source = self.queue.find(job_id).parameters.input_source.value
+            self._source_says(ConditionName.LAMP_WARMING, source)
+
+    def source_is_empty(self, source: str) -> None:
+        """A real feeder has no sheet; of a virtual one the tray knows."""
+        if is_feeder(source) and not self.tray.virtual:
+            self._source_says(ConditionName.INPUT_TRAY_EMPTY, source)
+
+    def _source_says(self, name: ConditionName, source: str) -> None:
+        component = Component.ADF if is_feeder(source) else Component.PLATEN
+        self.raise_condition(name, component)
+        found = self.scanner.find(name, component)
+        if found is not None and not self.tray.virtual:
+            self._said_by_source.add(found.condition_id)
+
+    def source_is_well(self) -> None:
+        """Nothing that a real scanner told of is known to be the matter any more."""
+        for condition_id in sorted(self._said_by_source):
+            self.clear_condition(condition_id)
+
+    @property
+    def halted(self) -> bool:
+        """Whether it makes no sense to try. What a real scanner has told of may be mended."""
+        return self.scanner.stopped_besides(self._said_by_source)
 
     def unplugged(self) -> None:
         """The scanner is not there: jobs wait, and no further one is taken."""
@@ -128,6 +161,7 @@ class EngineRoom:
 
     def plugged_in(self) -> None:
         """The scanner is there again."""
+        self.source_is_well()
         condition = self.scanner.find(UNPLUGGED, Component.MEDIA_PATH)
         if condition is not None:
             self.clear_condition(condition.condition_id)
@@ -244,14 +278,19 @@ class EngineRoom:
     # ---- waiting
 
     async def going(self, job_id: int) -> None:
-        """Wait while the scanner is stopped and this job could still go on."""
+        """Wait while the scanner is halted and this job could still go on."""
+        await self._until(lambda: not self.halted or self._is_over(job_id))
 
-        def free() -> bool:
-            active = self.queue.is_active(job_id)
-            return not self.scanner.stopped or not active or self._terminating(job_id)
+    async def mended(self, job_id: int) -> None:
+        """Wait until what is the matter is over, or, with a real scanner, may be over."""
+        try:
+            async with asyncio.timeout(None if self.tray.virtual else TRY_AGAIN_S):
+                await self._until(lambda: not self.scanner.stopped or self._is_over(job_id))
+        except TimeoutError:
+            await self.going(job_id)
 
-        if not free():
-            await self._until(free)
+    def _is_over(self, job_id: int) -> bool:
+        return not self.queue.is_active(job_id) or self._terminating(job_id)
 
     def _terminating(self, job_id: int) -> bool:
         return self.queue.find(job_id).state is JobState.TERMINATING

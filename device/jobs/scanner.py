@@ -5,6 +5,7 @@ Source: ws-scan sections 10.3 and 12.6 to 12.10.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from device.model.status import (
@@ -93,8 +94,15 @@ class Scanner:
     @property
     def stopped(self) -> bool:
         """Whether scanning cannot go on until somebody acts."""
-        critical = any(c.severity is Severity.CRITICAL for c in self._active.values())
-        return critical or self.paused
+        return self.stopped_besides(())
+
+    def stopped_besides(self, conditions: Collection[int]) -> bool:
+        """Whether scanning could not go on if these conditions were gone."""
+        return self.paused or any(
+            condition.severity is Severity.CRITICAL
+            for number, condition in self._active.items()
+            if number not in conditions
+        )
 
     def status(self, *, busy: bool) -> ScannerStatus:
         """The scanner's status; `busy` tells that some job is not finished."""

@@ -45,8 +45,9 @@ class Kind(IntEnum):
     ERROR = 4  # JSON: error (a class of scanner_backends.errors), sentence, begun
     DESCRIBED = 5  # JSON: a Description
     NEXT = 6  # the document takes another page; if the last one could not begin, JSON as in ERROR
-    PICTURE = 8  # a small JPEG of a page that is scanned
     PRESSED = 7  # JSON: pressed, a list of Pressed
+    PICTURE = 8  # a small JPEG of a page that is scanned
+    WARMING = 9  # the page comes when the lamp is warm
 
 
 class FrameError(Exception):

@@ -66,7 +66,7 @@ class Patience:
     describe_s: float = 60.0  # a large folder on a small machine
     poll_s: float = 10.0  # the scanner may have to be opened
     cancel_s: float = 2.0
-    term_s: float = 0.75
+    term_s: float = 1.0
 
     def within(self, seconds: float) -> Patience:
         """The same, with a cancel, a request to leave and a SIGTERM in so many seconds at most."""
@@ -108,6 +108,8 @@ class PageLine:
         self._ahead: _Ahead | None = None
         """Keeps the turn for its job, between two images."""
         self._unwanted: _Ahead | None = None
+        self.warming: Callable[[int], None] = lambda job_id: None
+        """Told when the page of that job waits for the lamp to be warm."""
         self.watched = False
         """Whether somebody polls it, and will want its worker again at once."""
         self.pictured: Callable[[int, bytes], None] | None = None
@@ -520,6 +522,9 @@ class PageImage:
         if frame.kind is Kind.NEXT and self._following is not None:
             self._trouble = frames.error_of(frame) if frame.payload else None
             self._awaits_page = True
+            return
+        if frame.kind is Kind.WARMING:
+            self._line.warming(self.job_id)
             return
         if frame.kind is Kind.PICTURE and self._line.pictured is not None:
             self._line.pictured(self.job_id, frame.payload)

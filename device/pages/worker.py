@@ -45,7 +45,7 @@ from device.pages.frames import (
 from device.pages.outlet import Outlet
 from device.pages.reader import BandReader
 from scanner_backends.base import Backend, PolledBackend, RawPage, RunningBackend, file_of
-from scanner_backends.errors import BackendError, Cancelled, IoError, NoDocs, NoMem
+from scanner_backends.errors import BackendError, Cancelled, IoError, NoDocs, NoMem, WarmingUp
 from scanner_backends.registry import open_backend
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ if TYPE_CHECKING:
 NICENESS = 10
 PIPE_SIZE = 1 << 20
 """Bytes. Some bands of a page in the pipe keep scanner and network from waiting for each other."""
+
+WARM_UP_S = 90.0
+WARM_UP_ASK_S = 0.5
 
 _PR_SET_PDEATHSIG = 1
 _F_SETPIPE_SZ = 1031
@@ -246,7 +249,7 @@ class Worker:
             self._check(task)
             trouble = None
             try:
-                page = self._backend_of(order.page).scan(order.request, order.page)
+                page = self._begun(task, order)
             except BackendError as error:
                 if order is first or isinstance(error, Cancelled):
                     raise
@@ -274,6 +277,19 @@ class Worker:
 
     def _pictured(self, job: int, picture: bytes) -> None:
         self._out.put(Frame(job, Kind.PICTURE, picture), self._page_count)
+
+    def _begun(self, task: Task, order: PageOrder) -> RawPage:
+        """A page that begins; while the lamp warms up, it is tried again and again."""
+        backend = self._backend_of(order.page)
+        for attempt in range(int(WARM_UP_S / WARM_UP_ASK_S)):
+            try:
+                return backend.scan(order.request, order.page)
+            except WarmingUp:
+                if attempt == 0:
+                    self._out.put(Frame(order.job, Kind.WARMING))
+                task.cancelled.wait(WARM_UP_ASK_S)
+                self._check(task)
+        raise WarmingUp("The lamp of the scanner does not come to be warm.")
 
     def _end_run(self, job: int) -> None:
         """Let a feeder come to rest that may still run for that job."""

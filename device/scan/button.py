@@ -9,7 +9,6 @@ from typing import Protocol
 from device.clock import Clock
 from device.errors import DeviceError, InvalidArgs, NoImagesAvailable, OperationFailed
 from device.jobs.machine import Job
-from device.jobs.scanner import Scanner
 from device.jobs.tray import Tray
 from device.model.capabilities import ADF, ADF_DUPLEX, PLATEN
 from device.model.changes import ButtonPressed, Change, JobEnded
@@ -28,7 +27,9 @@ class Engine(Protocol):
     """The job engine, as far as the button needs it."""
 
     tray: Tray
-    scanner: Scanner
+
+    @property
+    def halted(self) -> bool: ...
 
     def check_accepting(self) -> None: ...
 
@@ -73,7 +74,7 @@ class Button:
             raise InvalidArgs("InputSource", "is no source of this scanner", source)
         tray = self._engine.tray
         self._engine.check_accepting()
-        if self._engine.scanner.stopped:
+        if self._engine.halted:
             raise OperationFailed("The scanner is stopped; clear what is the matter first.")
         if tray.feeder_empty if source in _FEEDERS else tray.platen_empty:
             raise NoImagesAvailable

@@ -20,14 +20,12 @@ from scanner_backends.sane.controls import Controls
 from scanner_backends.sane.device_file import Wishes
 from scanner_backends.sane.roles import FEEDERS
 from scanner_backends.sane.samples import Shape, joined, shape_of
-from scanner_backends.sane.words import Frame, Handle, Parameters, WarmingUp
+from scanner_backends.sane.words import Frame, Handle, Parameters
 
 BAND_ROWS = 64
 """What the encoders take at a time."""
 MAX_BAND = 4 << 20
 """Bytes. Bands of very wide rows have fewer of them."""
-WARM_UP_S = 90.0
-WARM_UP_ASK_S = 0.5
 NOTHING_YET_S = 0.01
 LAST_BYTES = 4096
 """What is left for the last read of a frame; every pipe holds as much. Many drivers read in a
@@ -131,20 +129,13 @@ class Scanner:
         return request.source is run.source
 
     def _start(self) -> None:
-        """Begin a frame; waits while the lamp warms up."""
-        for _ in range(int(WARM_UP_S / WARM_UP_ASK_S)):
-            self._check()
-            with self._lock:
-                self._started = True
-            self._threads, self._paused = _threads(), False
-            try:
-                self._handle.start()
-            except WarmingUp:
-                self._cancelled.wait(WARM_UP_ASK_S)
-                continue
-            self._in_frame = True
-            return
-        raise WarmingUp(f"The scanner {self._handle.name} does not come to be warm.")
+        """Begin a frame."""
+        self._check()
+        with self._lock:
+            self._started = True
+        self._threads, self._paused = _threads(), False
+        self._handle.start()
+        self._in_frame = True
 
     def _page(self, request: ScanRequest, told: Parameters) -> RawPage:
         placed = self._placed

@@ -21,6 +21,7 @@ from scanner_backends.errors import (
     Jammed,
     NoDocs,
     NoMem,
+    WarmingUp,
 )
 
 Value = bool | int | float | str | tuple[int | float, ...] | None
@@ -44,10 +45,6 @@ class Status(IntEnum):
     ACCESS_DENIED = 11
     WARMING_UP = 12
     HW_LOCKED = 13
-
-
-class WarmingUp(DeviceBusy):
-    """SANE_STATUS_WARMING_UP: the same call succeeds in a while."""
 
 
 ERRORS: dict[Status, tuple[type[BackendError], str]] = {

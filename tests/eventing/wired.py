@@ -11,7 +11,6 @@ from support.wire import PATH, Options, WireDevice
 from device.eventing.delivery import Outcome
 from device.eventing.sender import Sender, Times
 from device.eventing.subscriptions import Patience
-from device.jobs.scanner import Scanner
 from device.jobs.tray import Tray
 from device.model.changes import Change
 from device.notifications import Notifications, Rules
@@ -109,8 +108,8 @@ class _EngineToCome:
         return self._device.engine.tray
 
     @property
-    def scanner(self) -> Scanner:
-        return self._device.engine.scanner
+    def halted(self) -> bool:
+        return self._device.engine.halted
 
     def check_accepting(self) -> None:
         self._device.engine.check_accepting()

@@ -4,13 +4,15 @@ import pytest
 from clients.wsscan import SCAN, FaultAnswer, child, scan_ticket, text
 from PIL import Image
 from support.scripted_pages import Act
+from support.wire import with_settings
 
 from device.clock import SystemClock
+from device.jobs import engine_room
 from device.model.changes import ConditionCleared, ConditionRaised
 from device.model.status import Component, ConditionName, Severity
 from device.pages.supervisor import PageLine
 from scanner_backends.base import Description
-from scanner_backends.errors import CoverOpen, IoError, Jammed, SourceError
+from scanner_backends.errors import CoverOpen, IoError, Jammed, NoDocs, SourceError
 
 conformance = pytest.mark.conformance
 
@@ -302,3 +304,104 @@ def test_a_folder_that_was_emptied_has_nothing_to_scan(make_device, tmp_path):
         device.wait(device.engine.reload())
     with pytest.raises(FaultAnswer, match="ClientErrorNoImagesAvailable"):
         device.client.create_scan_job(scan_ticket())
+
+
+# ---- what a real scanner says of itself
+
+
+@pytest.fixture
+def real(make_device, monkeypatch):
+    """A device with real media, which is tried again at once."""
+    monkeypatch.setattr(engine_room, "TRY_AGAIN_S", 0.02)
+    return make_device(virtual=False)
+
+
+@conformance("KW-089", "KW-052")
+@pytest.mark.parametrize("source", ["ADF", "Platen"])
+def test_a_jam_that_was_cleared_at_the_scanner_needs_nobody_here(real, source):
+    """It tells nobody when it is mended: so it is tried again, until the page comes."""
+    (_, _, page) = real.pages.then(
+        *[Act(error=Jammed("stuck"))] * 2, Act(hold=True, chunks=[b"the page"])
+    )
+    job = real.client.create_scan_job(scan_ticket(source=source, images=1))
+    pending = real.retrieving(job)
+    real.until(lambda: len(real.pages.asked) == 3, "a third try")
+    assert real.state(job.id) == ("Processing", ("ScannerStopped",))
+    assert text(status_of(real.client), "ScannerState") == "Stopped"
+    assert [entry[2] for entry in conditions(real.client)] == ["MediaJam"], "told once"
+    real.open(page)
+    assert pending.result(5).content == b"the page"
+    assert conditions(real.client) == []
+    assert real.state(job.id)[0] in ("Processing", "Completed")
+
+
+def test_a_jam_in_a_document_is_tried_again_too(make_device, monkeypatch):
+    monkeypatch.setattr(engine_room, "TRY_AGAIN_S", 0.02)
+    device = make_device(virtual=False, configuration=with_settings(formats=("pdf-a",)))
+    device.pages.then(Act(), Act(error=Jammed("stuck")), Act(), Act(error=NoDocs("empty")))
+    job = device.client.create_scan_job(scan_ticket(source="ADF", format="pdf-a"))
+    image = device.client.retrieve_image(job.id, job.token)
+    assert image.content == 2 * b"first half, second half"
+    assert device.ended(job.id)[0] == "Completed"
+    assert conditions(device.client) == []
+
+
+def test_the_next_job_finds_out_whether_a_jam_is_still_there(real):
+    real.pages.then(Act(breaks=Jammed("stuck")))
+    job = real.client.create_scan_job(scan_ticket())
+    with pytest.raises(Exception, match=r"IncompleteRead|reset|aborted|closed"):
+        real.client.retrieve_image(job.id, job.token)
+    real.ended(job.id)
+    assert text(status_of(real.client), "ScannerState") == "Stopped"
+    job = real.client.create_scan_job(scan_ticket())
+    assert real.client.retrieve_image(job.id, job.token).content
+    assert text(status_of(real.client), "ScannerState") != "Stopped"
+
+
+def test_what_somebody_raised_here_is_for_somebody_here_to_clear(real):
+    raised(real, "CoverOpen")
+    job = real.client.create_scan_job(scan_ticket())
+    pending = real.retrieving(job)
+    assert real.state(job.id) == ("Pending", ("ScannerStopped",))
+    assert real.pages.asked == []
+    cleared(real, conditions(real.client)[0][0])
+    assert pending.result(5).content
+
+
+def test_a_job_that_waits_for_a_jam_can_be_cancelled(real):
+    real.pages.then(*[Act(error=Jammed("stuck"))] * 1000)
+    job = real.client.create_scan_job(scan_ticket())
+    pending = real.retrieving(job)
+    real.until(lambda: len(real.pages.asked) > 1, "a second try")
+    real.client.cancel_job(job.id)
+    with pytest.raises(FaultAnswer, match="ClientErrorJobCancelled"):
+        pending.result(5)
+
+
+def test_an_empty_real_feeder_is_a_condition_until_a_sheet_comes(real):
+    real.pages.then(Act(error=NoDocs("empty")))
+    job = real.client.create_scan_job(scan_ticket(source="ADF"))
+    with pytest.raises(FaultAnswer, match="ClientErrorNoImagesAvailable"):
+        real.client.retrieve_image(job.id, job.token)
+    assert [entry[2:5] for entry in conditions(real.client)] == [
+        ("InputTrayEmpty", "ADF", "Informational")
+    ]
+    job = real.client.create_scan_job(scan_ticket(source="ADF"))
+    assert real.client.retrieve_image(job.id, job.token).content
+    assert conditions(real.client) == []
+
+
+@conformance("KW-051")
+def test_a_lamp_that_warms_up_is_a_condition_until_the_page_comes(real):
+    (act,) = real.pages.then(Act(hold=True))
+    job = real.client.create_scan_job(scan_ticket())
+    pending = real.retrieving(job)
+    real.until(lambda: real.pages.asked, "a page")
+    real.do(lambda: real.engine.warming_up(job.id))
+    assert [entry[2:5] for entry in conditions(real.client)] == [
+        ("LampWarming", "Platen", "Warning")
+    ]
+    assert text(status_of(real.client), "ScannerState") == "Processing"
+    real.open(act)
+    assert pending.result(5).content
+    assert conditions(real.client) == []

@@ -8,7 +8,7 @@ import sys
 import threading
 
 from scanner_backends.base import Description, Mode, Pressed, RawPage, TrayPage
-from scanner_backends.errors import Cancelled, Jammed, NoDocs, SourceError
+from scanner_backends.errors import Cancelled, Jammed, NoDocs, SourceError, WarmingUp
 
 UNWANTED = ("asyncio", "aiohttp", "lxml", "wsdiscovery", "multiprocessing", "pypdfium2")
 
@@ -51,6 +51,8 @@ class ScriptedBackend:
         self.scans += 1
         if self.script == "deaf":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if self.script == "cold" or (self.script == "lukewarm" and self.scans < 3):
+            raise WarmingUp("The lamp is cold.")
         if self.script == "two sheets" and self.scans % 3 == 0:
             raise NoDocs("The feeder is empty.")
         if self.script == "jam between" and self.scans == 2:

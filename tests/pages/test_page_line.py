@@ -14,8 +14,16 @@ from support.wait import wait_until
 
 from device.clock import SystemClock
 from device.imaging.spec import MEDIA_TYPES, SUPPORTED
+from device.pages import frames
 from device.pages.supervisor import PageImage, PageLine
-from scanner_backends.errors import Cancelled, IoError, Jammed, NoDocs, SourceError
+from scanner_backends.errors import (
+    Cancelled,
+    IoError,
+    Jammed,
+    NoDocs,
+    SourceError,
+    WarmingUp,
+)
 
 pytestmark = pytest.mark.usefixtures("scripted")
 
@@ -269,10 +277,11 @@ async def test_a_worker_that_does_not_obey_is_ended(line, order, large, source):
 
 
 @pytest.mark.parametrize(
-    ("source", "reason"), [("scripted:hang", "within"), ("scripted:die at once", "code 3")]
+    ("source", "patience_s", "reason"),
+    [("scripted:hang", 1.0, "within"), ("scripted:die at once", 20.0, "code 3")],
 )
-async def test_a_worker_that_cannot_start_is_given_up(line, source, reason):
-    scripted = await line(source, describe_s=1.0, term_s=0.1)
+async def test_a_worker_that_cannot_start_is_given_up(line, source, patience_s, reason):
+    scripted = await line(source, describe_s=patience_s, term_s=0.1)
     with pytest.raises(IoError, match=reason):
         await scripted.start()
     assert scripted.worker_pid is None
@@ -349,3 +358,33 @@ async def test_a_worker_starts_from_any_folder(line, order, tmp_path, monkeypatc
     (tmp_path / "device" / "__init__.py").write_text("raise SystemExit('the wrong one')")
     monkeypatch.chdir(tmp_path)
     assert await whole(await (await line("chart")).page(1, 0, *order()))
+
+
+# ---- a lamp that is not warm
+
+
+async def test_a_lamp_that_warms_up_is_waited_for_and_told_of(line, order):
+    scanner = await line("scripted:lukewarm")
+    told: list[int] = []
+    scanner.warming = told.append
+    async with await scanner.page(7, None, *order()) as image:
+        assert b"".join([piece async for piece in image])
+    assert told == [7]
+
+
+async def test_waiting_for_the_lamp_can_be_cancelled(line, order):
+    scanner = await line("scripted:cold")
+    warming = asyncio.Event()
+    scanner.warming = lambda job_id: warming.set()
+    page = asyncio.ensure_future(scanner.page(7, None, *order()))
+    await warming.wait()
+    pid = scanner.worker_pid
+    await scanner.cancel(7)
+    with pytest.raises(Cancelled):
+        await page
+    assert scanner.worker_pid == pid, "it obeyed"
+
+
+def test_that_a_lamp_never_warms_up_is_told_by_its_name():
+    frame = frames.error_frame(1, WarmingUp("The lamp is cold."))
+    assert type(frames.error_of(frame)) is WarmingUp

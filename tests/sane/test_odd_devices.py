@@ -10,7 +10,6 @@ from support.fake_sane import FakeHandle, Sheet, geometry, grey_sheet, option
 
 from scanner_backends import errors
 from scanner_backends.base import Mode, Resolutions, ScanRequest, Source
-from scanner_backends.sane import scanner as module
 from scanner_backends.sane.abilities import abilities
 from scanner_backends.sane.controls import Controls, at_least, at_most, nearest
 from scanner_backends.sane.device_file import Wishes
@@ -354,20 +353,13 @@ def test_a_jam_ends_the_run_and_the_next_page_begins_another():
 # ---- waiting and cancelling
 
 
-def test_a_lamp_that_warms_up_is_waited_for(monkeypatch):
-    monkeypatch.setattr(module, "WARM_UP_ASK_S", 0.001)
-    handle = FakeHandle([DPI], [error_of(12, "fake:0"), error_of(12, "fake:0"), SHEET])
-    assert len(list(scanner_of(handle).scan(REQUEST).bands)) == 1
-    assert handle.calls.count("start") == 3
-
-
-def test_a_lamp_that_never_warms_up_makes_the_scanner_busy(monkeypatch):
-    monkeypatch.setattr(module, "WARM_UP_ASK_S", 0.001)
-    monkeypatch.setattr(module, "WARM_UP_S", 0.005)
-    handle = FakeHandle([DPI], [error_of(12, "fake:0")] * 10)
-    with pytest.raises(errors.DeviceBusy, match="to be warm"):
-        scanner_of(handle).scan(REQUEST)
+def test_a_lamp_that_warms_up_is_told_of_and_the_next_try_may_succeed():
+    handle = FakeHandle([DPI], [error_of(12, "fake:0"), SHEET])
+    scanner = scanner_of(handle)
+    with pytest.raises(errors.WarmingUp, match="fake:0 is warming up"):
+        scanner.scan(REQUEST)
     assert handle.calls[-1] == "cancel"
+    assert len(list(scanner.scan(REQUEST).bands)) == 1
 
 
 def test_a_read_that_blocks_is_cancelled_from_another_thread():
