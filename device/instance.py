@@ -23,7 +23,7 @@ from device.dpws import service as dpws
 from device.dpws.metadata import DeviceMetadata, write_metadata
 from device.errors import ConfigError
 from device.eventing.subscriptions import Limits as SubscriptionLimits
-from device.http.addresses import base_url
+from device.http.addresses import base_url, host_of
 from device.http.soap_endpoint import SoapEndpoint
 from device.jobs.engine import Engine
 from device.jobs.history import HistoryStore
@@ -104,6 +104,8 @@ class Device:
         self.uuid = state.uuid
         self.urn = f"urn:uuid:{state.uuid}"
         self.path = f"/{state.uuid}"
+        self._events_path = f"{self.path}/events/{uuid.uuid4()}"
+        """Where scan servers send events; nobody else is told."""
         self._scan_path = scan_path or f"{self.path}{SCAN_PATH}"
         laid_dir = state.path("laid-in")
         self._pages, to_look_at = (
@@ -179,18 +181,19 @@ class Device:
             clock=self._clock,
             random=random.Random(),
             changed=self._bell.ring,
+            notify_to=partial(self._notify_to, host, port),
         )
         described = metadata(shape, self.uuid, self._scan_path)
         recording = RecordingDispatcher(self._journal, self._clock)
         dispatcher = recording if config.panel else Dispatcher()
         dispatcher.add(*dpws.routes(described), *self._scan.routes())
-        dispatcher.add(*self._notifications.routes())
+        dispatcher.add(*self._notifications.routes(), *self._workflow.routes())
         self._build_responder(described, host, port)
         dispatcher.add(*directed.routes(behind))
         self._endpoint = SoapEndpoint(
             dispatcher,
             uuid_urn=self.urn,
-            paths=("/", self.path, self._scan_path, SCAN_PATH, STABLE_PATH),
+            paths=("/", self.path, self._scan_path, SCAN_PATH, STABLE_PATH, self._events_path),
             clock=self._clock,
             base=partial(base_url, advertise=config.advertise or None),
         )
@@ -359,6 +362,11 @@ class Device:
         """The source is called `source` now."""
         self._source = source
         self._pages.turn_to(source)
+
+    def _notify_to(self, host: str, port: int, local: str) -> str:
+        """Where a scan server that sees us at `local` shall send events."""
+        ours = self._config.advertise or (host if listens_on_one(self._config, host) else local)
+        return f"http://{host_of(ours)}:{port}{self._events_path}"
 
     def _abilities(self) -> Abilities:
         tray = self._engine.tray

@@ -10,13 +10,15 @@ from __future__ import annotations
 import logging
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import IO
 from urllib.parse import urlsplit
+
+from lxml import etree
 
 from device.dsp import elements, finding, messages
 from device.dsp.exchange import Exchange, Reader
@@ -29,10 +31,15 @@ from device.errors import ConfigError, InvalidArgs
 from device.imaging.spec import MEDIA_TYPES
 from device.soap import envelope, multipart, xml
 from device.soap import namespaces as ns
-from device.soap.addressing import endpoint_reference
+from device.soap.addressing import endpoint_reference, reference_blocks
+from device.soap.datatypes import parse_duration
+from device.soap.namespaces import WSA, WSE
 from device.soap.xml import Element
 
+log = logging.getLogger(__name__)
 traffic = logging.getLogger("device.traffic.dsp")
+
+SUBSCRIBE, RENEW, UNSUBSCRIBE = (f"{WSE}/{name}" for name in ("Subscribe", "Renew", "Unsubscribe"))
 
 PIECE = 256 * 1024
 SOAP_TYPE = "application/soap+xml; charset=utf-8"
@@ -40,6 +47,16 @@ SOAP_TYPE = "application/soap+xml; charset=utf-8"
 
 Known = dict[str, str]
 """Address of a scan server → that of its processing service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A subscription to a scan server's events. `parameters` are XML that goes to the manager;
+    `renew_at` is monotonic."""
+
+    manager: str
+    parameters: str
+    renew_at: float
 
 
 class ScanServer:
@@ -199,6 +216,63 @@ class ScanServer:
             messages.GET_ELEMENTS, messages.write_get_elements(token, names), read, token=token
         )
 
+    # ---- events
+
+    async def subscribe(
+        self, notify_to: str, actions: Iterable[str], seconds: float, now: float
+    ) -> Subscription | None:
+        """Subscribe to these events; None when the server has none, or none for us."""
+        found: list[Subscription] = []
+
+        def read(body: Element) -> Given:
+            manager = xml.need(body, WSE, "SubscriptionManager")
+            address = xml.text(xml.need(manager, WSA, "Address"))
+            if finding.choose_address(self.url, [address]) != address:
+                return Given(I.REFUSED, f"its subscriptions are managed at {address}")
+            blocks = reference_blocks(manager)
+            parameters = "".join(
+                etree.tostring(one, encoding="unicode", with_tail=False) for one in blocks
+            )
+            found.append(Subscription(address, parameters, now + _half_of(body, seconds)))
+            return Given(I.DONE)
+
+        body = finding.write_subscribe(notify_to, actions, seconds)
+        given = await self._ask(self._service, SUBSCRIBE, body, read, prefixes=("wse",))
+        if not found:
+            log.info("no events of %s, it is asked instead: %s", self.url, given.why)
+        return found[0] if found else None
+
+    async def renew(self, held: Subscription, seconds: float, now: float) -> Subscription | None:
+        """Renew; None when the subscription is lost."""
+        found: list[Subscription] = []
+
+        def read(body: Element) -> Given:
+            found.append(replace(held, renew_at=now + _half_of(body, seconds)))
+            return Given(I.DONE)
+
+        await self._ask(
+            held.manager,
+            RENEW,
+            finding.write_renew(seconds),
+            read,
+            prefixes=("wse",),
+            headers=held.parameters,
+        )
+        return found[0] if found else None
+
+    async def unsubscribe(self, held: Subscription) -> None:
+        """Give a subscription back; a server that does not answer lets it lapse."""
+        await self._ask(
+            held.manager,
+            UNSUBSCRIBE,
+            finding.UNSUBSCRIBE,
+            lambda body: Given(I.DONE),
+            prefixes=("wse",),
+            headers=held.parameters,
+        )
+
+    # ---- inside
+
     async def _operation(
         self,
         action: str,
@@ -220,24 +294,27 @@ class ScanServer:
         to: str = "",
         prefixes: tuple[str, ...] = (),
         token: str = "",
+        headers: str = "",
     ) -> Given:
-        data = self._envelope(to or url, action, body, prefixes=prefixes)
+        data = self._envelope(to or url, action, body, prefixes=prefixes, headers=headers)
 
         async def pieces(alive: Callable[[], None]) -> AsyncIterator[bytes]:
             alive()
             yield data
 
-        headers = {"Content-Type": SOAP_TYPE, "Content-Length": str(len(data))}
-        return await self._exchange.post(url, pieces, headers, read, token)
+        fields = {"Content-Type": SOAP_TYPE, "Content-Length": str(len(data))}
+        return await self._exchange.post(url, pieces, fields, read, token)
 
-    def _envelope(self, to: str, action: str, body: str, *, prefixes: tuple[str, ...]) -> bytes:
+    def _envelope(
+        self, to: str, action: str, body: str, *, prefixes: tuple[str, ...], headers: str = ""
+    ) -> bytes:
         data = envelope.write(
             action,
             body,
             message_id=uuid.UUID(int=self._random.getrandbits(128), version=4).urn,
             to=to,
             prefixes=prefixes,
-            headers=endpoint_reference("wsa:ReplyTo", ns.ANONYMOUS),
+            headers=endpoint_reference("wsa:ReplyTo", ns.ANONYMOUS) + headers,
         )
         traffic.debug("> %s %r", to, data)
         return data
@@ -253,6 +330,15 @@ def _acknowledged(action: str) -> Reader:
         return Given(I.DONE)
 
     return read
+
+
+def _half_of(body: Element, asked: float) -> float:
+    """Half of the time that a subscription was granted for."""
+    expires = xml.find(body, WSE, "Expires")
+    try:
+        return parse_duration("" if expires is None else xml.text(expires)) / 2
+    except ValueError:
+        return asked / 2  # a point in time by a clock that need not be ours
 
 
 def check_url(url: str) -> str:

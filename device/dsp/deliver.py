@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 from device.clock import Clock
 from device.dsp import trust, wording
 from device.dsp.client import Known, ScanServer
-from device.dsp.post_scan_job import PAUSES_S, POLL_S, Delivery, S
-from device.dsp.runner import Observer, Runner, ScannedPage
+from device.dsp.events import Events
+from device.dsp.post_scan_job import PAUSES_S, Delivery, S
+from device.dsp.runner import Observer, Pace, Runner, ScannedPage
 from device.dsp.spool import JobSpool, Journal
 from device.dsp.trust import Trust
 
@@ -33,14 +34,16 @@ class Manner:
     `again` lets a resumed delivery send once more what a job that the server has forgotten may
     have delivered. `resume_command` is what to tell people who want to try later what failed now.
     `known` holds what was found out about scan servers. `insecure` trusts any of them.
+    `pace` is how often they are asked, and `events` hears what they tell by themselves.
     """
 
     again: bool = False
     resume_command: str = "wsd-scanner send --resume"
     pauses_s: tuple[float, ...] = PAUSES_S
-    poll_s: float = POLL_S
+    pace: Pace = field(default_factory=Pace)
     known: Known = field(default_factory=dict)
     insecure: bool = False
+    events: Events | None = None
 
 
 class Outcome(StrEnum):
@@ -138,8 +141,8 @@ async def deliver(
         cancel=journal.cancel,
         again=manner.again,
         pauses_s=manner.pauses_s,
-        poll_s=manner.poll_s,
     )
+    events = manner.events
     async with ScanServer(
         journal.server,
         context=context,
@@ -148,7 +151,13 @@ async def deliver(
         known=manner.known,
         told=observer.told if observer else None,
     ) as server:
-        end = await Runner(job, server, clock, observer).run(start, pages, stop, cancel)
+        runner = Runner(job, server, clock, observer, events, manner.pace)
+        if events is None:
+            end = await runner.run(start, pages, stop, cancel)
+        else:
+            with events.attending(server.url):
+                end = await runner.run(start, pages, stop, cancel)
+                await events.finished(server)
     return _result(job, end, manner.resume_command)
 
 

@@ -169,6 +169,21 @@ def read_status(element_: Element) -> JobStatus:
     )
 
 
+def read_end_state(element_: Element) -> JobStatus:
+    """Read a PostScanJobEndState: the same under other names."""
+    filters = xml.find(element_, DSP, "FilterCompletedStatuses")
+    entries = () if filters is None else xml.children(filters, DSP, "FilterStatus")
+    images = xml.find(element_, DSP, "ImagesReceived")
+    return JobStatus(
+        job_token=read_token(element_),
+        state=xml.text(xml.need(element_, DSP, "JobCompletedState")),
+        reasons=_read_reasons(element_, "JobCompletedStateReasons", "JobStateReason"),
+        filters=tuple(_read_filter(entry) for entry in entries),
+        images_received=0 if images is None else xml.integer(images),
+        completed=_read_time(element_, "JobCompletedTime"),
+    )
+
+
 def _read_filter(entry: Element) -> FilterStatus:
     return FilterStatus(
         dialect=xml.text(xml.need(entry, DSP, "Dialect")),

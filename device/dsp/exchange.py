@@ -17,6 +17,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from types import TracebackType
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -138,6 +139,24 @@ class Exchange:
             return read(found.body)
         except InvalidArgs as error:
             return Given(I.REFUSED, f"{self._host} answered with something else: {error}")
+
+
+async def local_address(url: str) -> str:
+    """The address of ours by which the host of `url` sees us; empty when there is none.
+
+    Asked of the routing table, by a socket that sends nothing.
+    """
+    parts = urlsplit(url)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            parts.hostname, parts.port or 443, type=socket.SOCK_DGRAM
+        )
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.connect(address)
+            return str(probe.getsockname()[0])
+    except OSError:
+        return ""
 
 
 _KINDS = {

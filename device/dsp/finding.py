@@ -1,17 +1,18 @@
-"""Finding the processing service of a scan server: Probe and Get over HTTP, the client's side.
+"""Finding the processing service of a scan server, and subscribing to it: the client's side.
 
-Source: ws-dsp sections 2.3 and 3.2.
+Source: ws-dsp sections 2.3, 3.2 and 3.4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
 from device.errors import InvalidArgs
 from device.soap import xml
-from device.soap.namespaces import DSP, MEX, WSA, WSD, WSDP
-from device.soap.write import element, leaf
+from device.soap.datatypes import format_duration
+from device.soap.namespaces import DSP, MEX, WSA, WSD, WSDP, WSE
+from device.soap.write import attribute, element, leaf
 from device.soap.xml import Element
 
 PROBE_PREFIXES = ("wsd", "wsdp")
@@ -20,6 +21,28 @@ PROBE_PREFIXES = ("wsd", "wsdp")
 def write_probe() -> str:
     """A Probe for any device: no other type is documented."""
     return element("wsd:Probe", leaf("wsd:Types", "wsdp:Device"))
+
+
+def write_subscribe(notify_to: str, actions: Iterable[str], seconds: float) -> str:
+    """A Subscribe to the events of these actions."""
+    return element(
+        "wse:Subscribe",
+        element(
+            "wse:Delivery",
+            element("wse:NotifyTo", leaf("wsa:Address", notify_to)),
+            attributes=attribute("Mode", f"{WSE}/DeliveryModes/Push"),
+        ),
+        leaf("wse:Expires", format_duration(round(seconds))),
+        leaf("wse:Filter", " ".join(actions), attribute("Dialect", f"{WSDP}/Action")),
+    )
+
+
+def write_renew(seconds: float) -> str:
+    """A Renew."""
+    return element("wse:Renew", leaf("wse:Expires", format_duration(round(seconds))))
+
+
+UNSUBSCRIBE = element("wse:Unsubscribe")
 
 
 def read_probe_matches(body: Element) -> tuple[str, ...]:

@@ -11,7 +11,18 @@ from typing import Any, Protocol
 from device.clock import Clock
 from device.dsp import process, wording
 from device.dsp.client import ScanServer
-from device.dsp.post_scan_job import Delivery, Given, I, Request, S, begin, next_deadline, step
+from device.dsp.events import Events
+from device.dsp.post_scan_job import (
+    POLL_S,
+    Delivery,
+    Given,
+    I,
+    Request,
+    S,
+    begin,
+    next_deadline,
+    step,
+)
 from device.dsp.spool import JobSpool, Journal
 from device.dsp.words import JobStatus
 from device.errors import DeviceError
@@ -29,6 +40,10 @@ class ScannedPage:
     chunks: AsyncIterator[bytes]
 
 
+_POKE = Given(I.STATUS)
+"""No input for the table: it only ends the wait for one."""
+
+
 class Observer(Protocol):
     """Whoever watches a delivery."""
 
@@ -38,14 +53,38 @@ class Observer(Protocol):
     def told(self, status: JobStatus) -> None:
         """The server has told how its job stands."""
 
+    def waits(self) -> bool:
+        """Whether somebody waits for it to end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a server is asked, in seconds: while somebody waits, else, and with events."""
+
+    waiting_s: float = POLL_S
+    idle_s: float = 10.0
+    with_events_s: float = 30.0
+
 
 class Runner:
     """One delivery, from where it stands to its end."""
 
     def __init__(
-        self, job: JobSpool, server: ScanServer, clock: Clock, observer: Observer | None = None
+        self,
+        job: JobSpool,
+        server: ScanServer,
+        clock: Clock,
+        observer: Observer | None = None,
+        events: Events | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._observer = observer
+        self._events = events
+        self._pace = pace or Pace()
+        self._attended = False
+        self._listening = ""
+        self._poked = False
         self._job = job
         self._server = server
         self._clock = clock
@@ -84,6 +123,7 @@ class Runner:
                     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 await self._job.save(self._with_scan(self._job.journal))
             finally:
+                self._listen("")
                 for task in (scanning, canceling, wish, self._under_way):
                     if task:
                         task.cancel()
@@ -96,7 +136,9 @@ class Runner:
         while not delivery.final:
             given = await self._next(delivery)
             before = delivery.state
+            delivery = replace(delivery, poll_s=self._poll_s())
             delivery, wanted = step(delivery, given, self._clock.monotonic())
+            self._listen(delivery.token)
             if delivery.state is not before:
                 log.debug("%s: %s → %s", given.kind.name, before, delivery.state)
             if given.why:
@@ -129,6 +171,9 @@ class Runner:
     async def _next(self, delivery: Delivery) -> Given:
         """The next input; an answer to a request that was replaced is none."""
         while True:
+            if self._poked and delivery.state is S.WATCHING and delivery.deadline is not None:
+                self._poked = False
+                return Given(I.DEADLINE)
             deadline = next_deadline(delivery)
             left = None if deadline is None else max(0.0, deadline - self._clock.monotonic())
             try:
@@ -136,7 +181,7 @@ class Runner:
                     serial, given = await self._inputs.get()
             except TimeoutError:
                 return Given(I.DEADLINE)
-            if serial in (0, self._serial):
+            if serial in (0, self._serial) and given is not _POKE:
                 return given
 
     def _make(self, request: Request, delivery: Delivery, group: asyncio.TaskGroup) -> None:
@@ -146,7 +191,31 @@ class Runner:
         self._serial += 1
         self._under_way = group.create_task(self._answer(self._serial, request, delivery))
 
+    def _poll_s(self) -> float:
+        if self._attended:
+            return self._pace.with_events_s
+        waits = self._observer is None or self._observer.waits()
+        return self._pace.waiting_s if waits else self._pace.idle_s
+
+    def _listen(self, token: str) -> None:
+        """Hear the events of the job that there is now."""
+        if self._events is None or token == self._listening:
+            return
+        self._events.forget(self._listening)
+        if token:
+            self._events.listen(token, self._heard)
+        self._listening = token
+
+    def _heard(self, status: JobStatus) -> None:
+        """An event has come: it is shown, and the server is asked."""
+        if self._observer:
+            self._observer.told(status)
+        self._poked = True
+        self._inputs.put_nowait((0, _POKE))
+
     async def _answer(self, serial: int, request: Request, delivery: Delivery) -> None:
+        if self._events and request.state in (S.CREATING, S.CHECKING, S.WATCHING):
+            self._attended = await self._events.attend(self._server)
         self._inputs.put_nowait((serial, await self._call(request, delivery)))
 
     def _call(self, request: Request, delivery: Delivery) -> Coroutine[Any, Any, Given]:

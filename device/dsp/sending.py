@@ -23,7 +23,7 @@ from device.dsp.client import check_url
 from device.dsp.deliver import Manner, Outcome, SendResult, check_trust, deliver
 from device.dsp.messages import is_sid
 from device.dsp.post_scan_job import PAUSES_S, POLL_S
-from device.dsp.runner import ScannedPage
+from device.dsp.runner import Pace, ScannedPage
 from device.dsp.spool import Journal
 from device.errors import ConfigError, DeliveryError
 from device.model.operator import NOBODY
@@ -60,7 +60,7 @@ class SendOptions:
             again=self.again,
             resume_command=self.resume_command,
             pauses_s=self.pauses_s,
-            poll_s=self.poll_s,
+            pace=Pace(waiting_s=self.poll_s),
             insecure=self.insecure,
         )
 

@@ -23,7 +23,7 @@ from device.errors import (
     InvalidExpirationTime,
 )
 from device.soap import xml
-from device.soap.addressing import endpoint_reference, uuid_of
+from device.soap.addressing import endpoint_reference, reference_blocks, uuid_of
 from device.soap.datatypes import (
     format_datetime,
     format_duration,
@@ -125,12 +125,7 @@ def _endpoint(reference: Element) -> Endpoint:
     value = "" if address is None else xml.text(address)
     if not value or len(value) > MAX_ADDRESS:
         raise InvalidArgs(xml.local_name(reference), "has no usable address")
-    blocks = [
-        child
-        for name in ("ReferenceProperties", "ReferenceParameters")
-        for container in xml.children(reference, WSA, name)
-        for child in container
-    ]
+    blocks = reference_blocks(reference)
     for block in blocks:
         uri = canonical(xml.namespace_of(block))
         if uri in _FORGING or uri.startswith(_SECURITY):

@@ -160,6 +160,11 @@ class SoapEndpoint:
             return _response(known)
         if route.streams:
             return await self._streamed(request, route, incoming)
+        if route.one_way:
+            taken = await self._call(route, incoming)
+            if isinstance(taken, DeviceError):
+                return self._fault(taken, envelope, service)
+            return web.Response(status=202, headers={"Server": PRODUCT})
         return _response(await self._written(route, incoming))
 
     async def _written(self, route: Route, incoming: Incoming) -> Written:

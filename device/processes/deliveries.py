@@ -102,8 +102,15 @@ class Engine(scanning.Engine, Protocol):
 class _Work:
     """One delivery: what is shown of it, and how to end it. The delivery's observer."""
 
-    def __init__(self, shown: Shown, folder: Path, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        shown: Shown,
+        folder: Path,
+        changed: Callable[[], None],
+        at_panel: Callable[[str], bool],
+    ) -> None:
         self.shown = shown
+        self._at_panel = at_panel
         self.folder = folder
         self.cancel = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
@@ -127,6 +134,10 @@ class _Work:
         """The server has told how its job stands."""
         self.show(post_scan_job=status)
 
+    def waits(self) -> bool:
+        """Whether its user is still at the panel."""
+        return self._at_panel(self.shown.sid)
+
 
 class Deliveries:
     """All deliveries of one device.
@@ -135,6 +146,7 @@ class Deliveries:
         state_dir: where the spool is.
         manner: how they are made.
         changed: rung whenever something is shown otherwise.
+        at_panel: whether the user with this SID is logged on.
     """
 
     def __init__(
@@ -147,7 +159,9 @@ class Deliveries:
         clock: Clock,
         random: Random,
         changed: Callable[[], None],
+        at_panel: Callable[[str], bool],
     ) -> None:
+        self._at_panel = at_panel
         self._engine = engine
         self._state_dir = state_dir
         self._manner = manner
@@ -266,7 +280,7 @@ class Deliveries:
             pages=len(job.pages()),
             received=len(journal.stored),
         )
-        work = self._works[self._last] = _Work(shown, job.folder, self._changed)
+        work = self._works[self._last] = _Work(shown, job.folder, self._changed, self._at_panel)
         over = [n for n, one in self._works.items() if one.shown.standing in _FORGETTABLE]
         for number in over[: max(0, len(over) - REMEMBERED)]:
             del self._works[number]

@@ -109,9 +109,9 @@ class Sessions:
                 return session
         raise NotLoggedOn
 
-    def is_used(self, user: User) -> bool:
-        """Whether this user is logged on."""
-        return any(session.user.sid == user.sid for session in self._sessions.values())
+    def at_panel(self, sid: str) -> bool:
+        """Whether this user is logged on, or may be there where nobody is asked."""
+        return not self.ways or any(one.user.sid == sid for one in self._sessions.values())
 
     async def log_off(self, session: Session) -> None:
         """End a session; its credentials are gone."""

@@ -17,6 +17,7 @@ from device.clock import Clock
 from device.directory.client import Logon
 from device.dsp import process
 from device.dsp.deliver import Manner
+from device.dsp.events import Events
 from device.dsp.process import ScanProcess
 from device.dsp.room import Room
 from device.dsp.spool import Journal
@@ -31,6 +32,7 @@ from device.processes.sessions import Session, Sessions
 from device.processes.source import Offer
 from device.processes.sources import directory_of, sources_of
 from device.scan.validation import Verdict
+from device.soap.dispatch import Route
 from device.workflow_settings import WorkflowConfig
 
 log = logging.getLogger(__name__)
@@ -48,6 +50,11 @@ class Abilities:
 class Workflow:
     """Distributed Scan Management at one device.
 
+    Args:
+        changed: rung whenever a delivery stands otherwise.
+        notify_to: where scan servers shall send events, from the address by which one sees us;
+            without it they are only asked.
+
     Raises:
         ConfigError: one of its settings is wrong.
     """
@@ -62,6 +69,7 @@ class Workflow:
         clock: Clock,
         random: Random,
         changed: Callable[[], None],
+        notify_to: Callable[[str], str] | None = None,
         manner: Manner | None = None,
     ) -> None:
         self._config = config
@@ -79,18 +87,24 @@ class Workflow:
             idle_s=config.idle_logoff_s,
             token=lambda: str(uuid.uuid4()),
         )
+        self.events = Events(notify_to, clock=clock) if notify_to else None
         self.insecure = config.insecure
         if config.insecure:
             log.warning("INSECURE: scan servers are not checked; others may read every page")
         self.deliveries = Deliveries(
             engine,
             state_dir,
-            manner=replace(manner or Manner(), insecure=config.insecure),
+            manner=replace(manner or Manner(), insecure=config.insecure, events=self.events),
             room=Room(config.delivery_limit_mb * 1_000_000),
             clock=clock,
             random=random,
             changed=changed,
+            at_panel=self.sessions.at_panel,
         )
+
+    def routes(self) -> tuple[Route, ...]:
+        """The events that scan servers send us, for the dispatcher."""
+        return self.events.routes() if self.events else ()
 
     @property
     def offers_anything(self) -> bool:

@@ -122,6 +122,16 @@ def uuid_of(urn: str) -> str:
     return urn.strip().lower().removeprefix("urn:").removeprefix("uuid:")
 
 
+def reference_blocks(reference: Element) -> list[Element]:
+    """The reference parameters and properties of an endpoint reference, which go back to it."""
+    return [
+        child
+        for name in ("ReferenceProperties", "ReferenceParameters")
+        for container in xml.children(reference, WSA, name)
+        for child in container
+    ]
+
+
 def endpoint_reference(name: str, address: str, parameters: str = "") -> str:
     """An endpoint reference as XML; `parameters` is XML already."""
     inside = element("wsa:ReferenceParameters", parameters) if parameters else ""

@@ -86,7 +86,7 @@ class Route:
     that the body is not looked at. `once` marks operations that change something: a repeated
     MessageID gets the first answer again. `streams` marks operations that may take long or carry
     an attachment: they are cancelled when the peer goes away. `service` is the namespace of the
-    operation's faults.
+    operation's faults. `one_way` marks messages that are only taken: HTTP status 202, no envelope.
     """
 
     action: str
@@ -95,6 +95,7 @@ class Route:
     bodies: tuple[str, ...] = ()
     once: bool = False
     streams: bool = False
+    one_way: bool = False
 
 
 class Dispatcher:

@@ -17,6 +17,8 @@ import email.policy
 import socket
 import ssl
 import threading
+import urllib.error
+import urllib.request
 import uuid
 import xml.etree.ElementTree as ET
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +32,7 @@ DPWS = "http://schemas.xmlsoap.org/ws/2006/02/devprof"
 MEX = "http://schemas.xmlsoap.org/ws/2004/09/mex"
 DSP = "http://schemas.microsoft.com/windows/2008/12/wdp/distributedscan/processing"
 XOP = "http://www.w3.org/2004/08/xop/include"
+WSE = "http://schemas.xmlsoap.org/ws/2004/08/eventing"
 FSH = "http://schemas.microsoft.com/windows/2007/10/imaging/postscan/filter/fileshare"
 
 USER_ID, PSP_ID = "UserIdentifier", "PSP_Identifier"
@@ -50,6 +53,11 @@ class DspServer:
         self.service_type = "x:AnyNameAtAll"
         self.xaddrs: list[str] | None = None
         self.on_call: Any = lambda operation: None
+        self.has_events = False
+        self.hold_ends = False
+        """Whether a job that has all its documents waits for `finish`."""
+        self.sinks: dict[str, str] = {}
+        self.expires = "PT1H"
         self._counts: dict[str, int] = {}
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._http.daemon_threads = True
@@ -83,7 +91,9 @@ class DspServer:
         steps = self.script.get(operation, {})
         return steps.get(self._counts[operation], steps.get(0, ""))
 
-    def answer(self, operation: str, body: ET.Element, image: bytes | None) -> tuple[str, str]:
+    def answer(
+        self, operation: str, body: ET.Element, image: bytes | None, subscription: str = ""
+    ) -> tuple[str, str]:
         """(action, body XML) of the answer, or raises KeyError with a subcode."""
         match operation:
             case "Probe":
@@ -103,6 +113,8 @@ class DspServer:
                     "<d:ServiceId>urn:x</d:ServiceId></d:Hosted></d:Relationship>"
                     "</m:MetadataSection></m:Metadata>"
                 )
+        if operation in ("Subscribe", "Renew", "Unsubscribe"):
+            return self._subscription(operation, body, subscription)
         token = body.findtext(f"{{{DSP}}}JobToken", "").strip()
         inside = ""
         if operation == "CreatePostScanJob":
@@ -120,13 +132,76 @@ class DspServer:
         elif operation == "EndPostScanJob":
             if self.states[token] != "Creating":
                 raise KeyError("OperationFailed")
-            self.states[token] = self.end_state
+            self.states[token] = "Processing" if self.hold_ends else self.end_state
         elif operation == "CancelPostScanJob":
             self.states[token] = "Canceled"
         elif operation == "GetPostScanJobElements":
             inside = self._elements(token, body)
         response = f"x:{operation}Response"
         return f"{DSP}/{operation}Response", f"<{response}>{inside}</{response}>"
+
+    def _subscription(self, operation: str, body: ET.Element, subscription: str) -> tuple[str, str]:
+        if not self.has_events:
+            raise KeyError("Sender/ActionNotSupported")
+        expires = f'<e:Expires xmlns:e="{WSE}">{self.expires}</e:Expires>'
+        manager = ""
+        if operation == "Subscribe":
+            dialect = body.find(f"{{{WSE}}}Filter").get("Dialect")
+            assert dialect == f"{DPWS}/Action", dialect
+            identifier = str(uuid.uuid4())
+            self.sinks[identifier] = body.findtext(f".//{{{WSE}}}NotifyTo/{{{WSA}}}Address")
+            manager = (
+                f'<e:SubscriptionManager xmlns:e="{WSE}"><a:Address>{self.base}/ScanServer/8a1'
+                f"</a:Address><a:ReferenceParameters><x:Which>{identifier}</x:Which>"
+                "</a:ReferenceParameters></e:SubscriptionManager>"
+            )
+        elif subscription not in self.sinks:
+            raise KeyError("Receiver/UnableToRenew")
+        if operation == "Unsubscribe":
+            del self.sinks[subscription]
+            return f"{WSE}/UnsubscribeResponse", "<x:nothing/>"
+        inside = manager + expires
+        response = f'<e:{operation}Response xmlns:e="{WSE}">{inside}</e:{operation}Response>'
+        return f"{WSE}/{operation}Response", response
+
+    def finish(self, token: str, state: str = "Completed") -> None:
+        """End a job that waits, and tell of it."""
+        self.states[token] = state
+        self.tell(token)
+        self.tell(token, end=True)
+
+    def tell(self, token: str, *, end: bool = False, named: str = "") -> list[int]:
+        """Send an event of this job, or of one that is `named`, to every sink; their statuses."""
+        if end:
+            inner = (
+                f"<x:PostScanJobEndState><x:JobToken>{named or token}</x:JobToken>"
+                f"<x:JobCompletedState>{self.states[token]}</x:JobCompletedState>"
+                "</x:PostScanJobEndState>"
+            )
+        else:
+            inner = self._status(token).replace(token, named or token)
+        name = "PostScanJobEndStateEvent" if end else "PostScanJobStatusEvent"
+        return [
+            self.post(sink, f"{DSP}/{name}", f"<x:{name}>{inner}</x:{name}>")
+            for sink in list(self.sinks.values())
+        ]
+
+    def post(self, sink: str, action: str, body: str) -> int:
+        """Send a message one way; the HTTP status."""
+        data = (
+            f'<s:Envelope xmlns:s="{SOAP}" xmlns:a="{WSA}" xmlns:x="{DSP}"><s:Header>'
+            f"<a:Action>{action}</a:Action><a:MessageID>urn:uuid:{uuid.uuid4()}</a:MessageID>"
+            f"<a:To>{sink}</a:To></s:Header><s:Body>{body}</s:Body></s:Envelope>"
+        ).encode()
+        request = urllib.request.Request(
+            sink, data, {"Content-Type": "application/soap+xml; charset=utf-8"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
 
     def _elements(self, token: str, body: ET.Element) -> str:
         data = ""
@@ -182,6 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
         root = ET.fromstring(data)
         texts = {n.tag.partition("}")[2]: (n.text or "").strip() for n in root[0]}
         operation = texts["Action"].rpartition("/")[2]
+        subscription = texts.get("Which", "")
         body = root[1][0] if len(root[1]) else ET.Element("none")
         peer.requests.append((operation, texts, body))
         if not is_image:
@@ -193,7 +269,7 @@ class _Handler(BaseHTTPRequestHandler):
         if what and what != "lost":
             return self._fault(what, texts["MessageID"])
         try:
-            action, inner = peer.answer(operation, body, image)
+            action, inner = peer.answer(operation, body, image, subscription)
         except KeyError as error:
             return self._fault(str(error.args[0]), texts["MessageID"])
         if what == "lost":

@@ -18,10 +18,10 @@ from clients.dsp_server import DspServer
 from device.clock import SystemClock
 from device.dsp import process
 from device.dsp.deliver import Manner, Outcome, SendResult, deliver
-from device.dsp.runner import ScannedPage
+from device.dsp.runner import Pace, ScannedPage
 from device.dsp.spool import Journal, new_spool
 
-FAST = Manner(pauses_s=(0.01,), poll_s=0.01)
+FAST = Manner(pauses_s=(0.01,), pace=Pace(0.01))
 INSTRUCTIONS = process.write_alone(process.to_own_store())
 
 
@@ -171,7 +171,7 @@ async def test_a_server_is_looked_for_once(tmp_path: Path):
 
 @pytest.mark.parametrize("answer", ["text", "cut", "Sender/DestinationUnreachable"])
 async def test_a_service_that_has_moved_is_looked_for_again(tmp_path: Path, answer: str):
-    manner = Manner(pauses_s=(0.01, 0.01), poll_s=0.01)
+    manner = Manner(pauses_s=(0.01, 0.01), pace=Pace(0.01))
     with plain() as server:
         await deliver_to(server, tmp_path, manner)
         server.script["CreatePostScanJob"] = {2: answer}

@@ -92,6 +92,9 @@ def test_a_process_is_started_at_the_panel_and_its_files_land_where_it_says(site
     assert ended["standing"] == "delivered", ended
     assert (ended["pages"], ended["post_scan_job"]["state"]) == (SHEETS, "Completed")
     assert len(site.delivered()) == SHEETS
+    journal = site.ask("GET", "journal")
+    ends = [one for one in journal if one["name"] == "PostScanJobEndStateEvent"]
+    assert [one["outcome"] for one in ends] == ["ok"]
     assert not list((site.root / "device" / "spool").iterdir())
 
 

@@ -16,6 +16,7 @@ from eventing.subscriber import Sink
 from eventing.wired import EventDevice
 
 from device.dsp.deliver import Manner
+from device.dsp.runner import Pace
 from device.http.server import open_sockets
 from device.pages.supervisor import PageLine
 from device.panel.api import Facts, Parts
@@ -90,6 +91,7 @@ class PanelDevice(EventDevice):
         self.changes.also = self.bell.ring
         self.state_dir = state_dir or Path(tempfile.mkdtemp())
         self.workflow = self.do(lambda: self._workflow(workflow or WorkflowConfig()))
+        self.do(lambda: self.dispatcher.add(*self.workflow.routes()))
         self._over = self.do(asyncio.Event)
         opened = self.do(asyncio.Event)
         self._working = asyncio.run_coroutine_threadsafe(self._work(opened), self._loop)
@@ -120,7 +122,8 @@ class PanelDevice(EventDevice):
             clock=self.clock,
             random=Random(1),
             changed=self.bell.ring,
-            manner=Manner(pauses_s=(0.01, 0.01, 0.01), poll_s=0.01),
+            notify_to=lambda local: self.url.replace("127.0.0.1", local),
+            manner=Manner(pauses_s=(0.01, 0.01, 0.01), pace=Pace(0.01, 0.01, 30.0)),
         )
 
     async def _work(self, opened: asyncio.Event) -> None:

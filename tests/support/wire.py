@@ -118,7 +118,7 @@ class WireDevice:
             now=self.clock.now,
             **(options.service_options or {}),
         )
-        dispatcher = Dispatcher()
+        dispatcher = self.dispatcher = Dispatcher()
         dispatcher.add(*service.routes(), *options.routes)
         made = {"message_id": options.message_id} if options.message_id else {}
         self.endpoint = SoapEndpoint(
