@@ -23,7 +23,7 @@ ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
 )
-SOON_S = 8.0
+SOON_S = 20.0
 
 STATES = {"Ready": "Idle", "Scanning": "Processing", "Stopped": "Stopped"}
 

@@ -192,7 +192,6 @@ def test_a_scan_from_the_paper_to_the_computer(screen: Screen, panel: Panel, com
     screen.agree()
     assert panel.get(f"jobs/{job.id}")["state"] == "Completed"
     assert [one["state"] for one in panel.get("presses")][-1] == "done"
-    page.get_by_text("Finished").click()
     assert screen.texts("#history .title")[0] == f"Job {job.id} · Minutes"
     assert "Completed" in screen.texts("#history .job-state")[0]
     screen.until(lambda: loaded(screen, "#history li:first-child img") == [True, True], "two pages")
@@ -361,7 +360,9 @@ def focused(screen: Screen) -> str:
             const one = document.activeElement;
             if (!one || one === document.body) return "";
             const label = one.getAttribute("aria-label") || one.labels?.[0]?.innerText;
-            return (label || one.innerText || one.id).replace(/\\s+/g, " ").trim();
+            const picture = one.querySelector("img")?.alt;
+            const name = label || one.innerText.trim() || picture || one.id;
+            return name.replace(/\\s+/g, " ").trim();
         }"""
     )
     return text

@@ -27,7 +27,11 @@ export function setUp() {
         return found ? ask("DELETE", `conditions/${found.id}`) : ask("POST", "conditions", { name, component });
       }),
     );
-    button.show = () => set(button, "aria-pressed", find(name, component) ? "true" : "false");
+    button.show = () => {
+      const found = find(name, component);
+      set(button, "aria-pressed", found ? "true" : "false");
+      set(button, "data-severity", found?.severity ?? false);
+    };
     $("switches").append(button);
   }
   const option = (value, text) => el("option", { value, text });

@@ -7,6 +7,7 @@ import * as matters from "./matters.js";
 import * as paper from "./paper.js";
 import { showDestinations, showScanner, showSources } from "./scan.js";
 import * as wire from "./wire.js";
+import * as workflow from "./workflow.js";
 
 const known = {};
 
@@ -23,6 +24,8 @@ function heard(changed, whole) {
   if (changed.destinations || changed.presses) showDestinations(known.destinations, known.presses);
   if (changed.feeder) paper.showFeeder(changed.feeder);
   if (changed.platen) paper.showPlaten(changed.platen);
+  if (whole) workflow.begin();
+  if (changed.deliveries) workflow.showDeliveries(changed.deliveries);
   if (changed.jobs) showJobs(changed.jobs);
   if (changed.history) showHistory(changed.history);
   if (changed.subscribers) about.showSubscribers(changed.subscribers);
@@ -33,5 +36,6 @@ about.setUp();
 matters.setUp();
 paper.setUp();
 wire.setUp();
+workflow.setUp();
 watch(heard);
 setInterval(about.tick, 1000);

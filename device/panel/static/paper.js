@@ -52,7 +52,9 @@ function sheetsOf(pages) {
 }
 
 function picture(page) {
-  return el("span", { class: "leaf" }, el("img", { src: `${BASE}/${page.picture}`, alt: "", loading: "lazy", draggable: "false" }));
+  const img = el("img", { src: `${BASE}/${page.picture}`, alt: "", loading: "lazy", draggable: "false" });
+  img.addEventListener("error", () => set(img, "hidden", true)); // the sheet is blank then
+  return el("span", { class: "leaf" }, img);
 }
 
 function sheet(first) {

@@ -14,13 +14,24 @@ export class Problem extends Error {
   }
 }
 
+/** Whoever is logged on for scan processes: sent with each request, never by the browser itself. */
+export const session = {
+  get token() {
+    return sessionStorage.getItem(`session ${BASE}`) || "";
+  },
+  set token(value) {
+    sessionStorage.setItem(`session ${BASE}`, value);
+  },
+};
+
 /** Ask, and get what the JSON of the answer holds. A FormData goes as a form, else as JSON. */
 export async function ask(method, path, body) {
-  const asked = { method };
+  const asked = { method, headers: {} };
+  if (session.token) asked.headers.Session = session.token;
   if (body instanceof FormData) asked.body = body;
   else if (body !== undefined) {
     asked.body = JSON.stringify(body);
-    asked.headers = { "Content-Type": "application/json" };
+    asked.headers["Content-Type"] = "application/json";
   }
   let answer;
   try {
