@@ -64,6 +64,7 @@ class Notifications:
             given_up=lambda identifier: self.service.given_up(identifier),
             lapsed=lambda: self.service.tick(),
             report=report,
+            at_work=lambda: self._events.job_under_way,
             sender=sender,
         )
         self.service = EventingService(

@@ -101,6 +101,11 @@ class ScanEvents:
         self._jobs: dict[int, JobStatus] = {}
         self._summary: tuple[ScannerState, tuple[ScannerStateReason, ...]] | None = None
 
+    @property
+    def job_under_way(self) -> bool:
+        """Whether some job has begun and not ended."""
+        return any(status.state is not JobState.PENDING for status in self._jobs.values())
+
     def heard(self, change: Change) -> None:
         """Something has happened."""
         match change:
