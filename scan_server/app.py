@@ -22,6 +22,7 @@ from device.soap.dispatch import Dispatcher
 from device.soap.multipart import MAX_PARTS
 from device.soap.namespaces import DSP
 from scan_server import certificates, identity, places
+from scan_server.admission import Admission
 from scan_server.cluster import Cluster
 from scan_server.configuration import ConfigurationService
 from scan_server.configuration_messages import Repository, RepositoryState
@@ -117,6 +118,7 @@ class _Server:
             instance_id=state.instance_id,
             random=random.Random(),
         )
+        self._catalogue = places.open_catalogue(options)
         users = identity.load(options.users) if options.users else Users()
         administrators = Administrators(users, options.administration)
         self._notifications = Notifications(
@@ -140,7 +142,8 @@ class _Server:
         self._processing = Processing(self._jobs, filters, users, storage, database)
         dispatcher = Dispatcher()
         dispatcher.add(*metadata.routes(), *directed.routes(lambda: (responder,)))
-        dispatcher.add(*ProcessingService(self._jobs, storage, clock, self._dialects).routes())
+        admission = Admission(users, self._catalogue, self._dialects)
+        dispatcher.add(*ProcessingService(self._jobs, storage, clock, admission, users).routes())
         dispatcher.add(*ConfigurationService(self._jobs, administrators, self._repository).routes())
         dispatcher.add(*self._notifications.routes())
         self._endpoint = SoapEndpoint(
@@ -203,6 +206,8 @@ class _Server:
         """Cut off the requests that are under way."""
         await self._processing.close()
         await self._http.stop()
+        if self._catalogue is not None:
+            await self._catalogue.close()
 
 
 def _describe(options: ServerOptions, records: Records) -> Description:

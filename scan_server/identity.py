@@ -65,6 +65,14 @@ class Users:
         marks = _marks(der)
         return next((self._by_certificate[m] for m in marks if m in self._by_certificate), None)
 
+    def owner_of(self, incoming: Incoming) -> str:
+        """Whose a request is: a known user's, or that of a certificate; empty without one."""
+        der = incoming.client_certificate
+        if not der:
+            return ""
+        user = self.of_certificate(der)
+        return f"user:{user.sid.upper()}" if user else _marks(der)[0]
+
     @property
     def know_certificates(self) -> bool:
         """Whether a certificate of nobody here is a stranger's."""
@@ -149,12 +157,6 @@ def _text(der: bytes) -> str:
     """The text of a DER string of up to 255 octets."""
     start = 3 if der[1] == 0x81 else 2
     return der[start:].decode(errors="replace")
-
-
-def caller(incoming: Incoming) -> str:
-    """The certificate that a request comes with, as a mark; empty without one."""
-    der = incoming.client_certificate
-    return _marks(der)[0] if der else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ def write(job: PostScanJob) -> str:
             "completed": job.completed.isoformat() if job.completed else None,
             "filters": [[one.dialect, one.state, list(one.reasons)] for one in job.filters],
             "owner": job.owner,
+            "user_name": job.user_name,
+            "user_mail": job.user_mail,
+            "display_name": job.display_name,
             "state": job.state,
             "reason": job.reason,
         }
@@ -45,6 +48,9 @@ def read(body: str, documents: tuple[Document, ...]) -> PostScanJob:
             for dialect, state, reasons in found["filters"]
         ),
         owner=found["owner"],
+        user_name=found["user_name"],
+        user_mail=found["user_mail"],
+        display_name=found["display_name"],
         state=PostScanJobState(found["state"]),
         reason=JobStateReason(found["reason"]),
         documents=documents,

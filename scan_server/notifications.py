@@ -21,7 +21,7 @@ from device.soap.namespaces import DSC
 from scan_server import configuration_messages as configuration
 from scan_server import events
 from scan_server.configuration_messages import Repository
-from scan_server.identity import Administrators, caller
+from scan_server.identity import Administrators
 from scan_server.metadata import Description
 from scan_server.post_scan_jobs import PostScanJob
 
@@ -90,7 +90,7 @@ class Notifications:
             policy=AddressPolicy(self._rules.networks),
             clock=clock,
             extension=NothingMore(),
-            user=caller,
+            user=administrators.users.owner_of,
         )
 
     def routes(self) -> tuple[Route, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from device.errors import ConfigError
+from scan_server.catalogue import Catalogue, FolderCatalogue, open_directory
 from scan_server.database import Database, DatabaseTrouble, Sqlite
 from scan_server.options import ServerOptions
 from scan_server.postgres import Postgres
@@ -35,6 +36,17 @@ def open_records(options: ServerOptions) -> tuple[Database, Records]:
     except DatabaseTrouble as error:
         raise ConfigError(f"{database}: the server's records cannot be used: {error}.") from None
     return database, records
+
+
+def open_catalogue(options: ServerOptions) -> Catalogue | None:
+    """Where scan processes are looked up; None when every job may be.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    if options.directory is not None:
+        return open_directory(options.directory)
+    return FolderCatalogue(options.processes) if options.processes is not None else None
 
 
 def _server_id(state_dir: Path) -> str:

@@ -108,7 +108,8 @@ class Document:
 class PostScanJob:
     """One post-scan job.
 
-    `owner` is what the client's certificate says, empty without one. `created` and `completed`
+    `owner` is what the client's certificate says, empty without one. `user_name`, `user_mail` and
+    `display_name` are those of the directory, empty without one. `created` and `completed`
     are wall time for the wire; `deadline` is monotonic and has no meaning after a restart.
     """
 
@@ -119,6 +120,9 @@ class PostScanJob:
     created: datetime
     filters: tuple[FilterStatus, ...]
     owner: str = ""
+    user_name: str = ""
+    user_mail: str = ""
+    display_name: str = ""
     state: S = S.CREATING
     reason: JobStateReason = JobStateReason.NONE
     documents: tuple[Document, ...] = ()
@@ -142,7 +146,11 @@ class PostScanJob:
     @property
     def description(self) -> JobDescription:
         """Without a directory a scan process has no name but its documents', a user but a SID."""
-        return JobDescription(self.psp_identifier, self.instructions.document_root_name, self.user)
+        return JobDescription(
+            self.psp_identifier,
+            self.display_name or self.instructions.document_root_name,
+            self.user_name or self.user,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +188,9 @@ def create(
     psp_identifier: str,
     instructions: PostScanInstructions,
     owner: str,
+    user_name: str = "",
+    user_mail: str = "",
+    display_name: str = "",
     now: float,
     at: datetime,
     idle_s: float = IDLE_S,
@@ -195,6 +206,9 @@ def create(
             FilterStatus(one.dialect, FilterState.PENDING) for one in instructions.filters
         ),
         owner=owner,
+        user_name=user_name,
+        user_mail=user_mail,
+        display_name=display_name,
         deadline=now + idle_s,
         idle_s=idle_s,
     )

@@ -176,7 +176,9 @@ class Processing:
     def _run(
         self, run: Run, job: PostScanJob, position: int, stop: Stop, last: bool
     ) -> Outcome | None:
-        user = self._users.of_sid(job.user) or User(job.user, job.user)
+        user = self._users.of_sid(job.user) or User(
+            job.user, job.user_name or job.user, job.user_mail
+        )
         try:
             with records.opened(self._database) as own:
                 return run.once(Work(job, position, user, own, self._storage, stop, last))

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import AsyncIterator, Container
+from collections.abc import AsyncIterator
 
 import aiohttp
 
@@ -32,7 +32,8 @@ from device.soap.dispatch import Answer, Incoming, Part, Route
 from device.soap.namespaces import DSP
 from device.soap.xml import Element
 from scan_server import post_scan_jobs
-from scan_server.identity import caller
+from scan_server.admission import Admission
+from scan_server.identity import Users
 from scan_server.jobs import Jobs
 from scan_server.post_scan_jobs import Document, Given, I, NotInThisState, PostScanJob, step
 from scan_server.storage import IncomingFile, Storage
@@ -45,15 +46,16 @@ PIECE_TIMEOUT_S = 60.0
 
 
 class ProcessingService:
-    """Answers the five operations. `dialects` are those of the filters that this server has."""
+    """Answers the five operations."""
 
     def __init__(
-        self, jobs: Jobs, storage: Storage, clock: Clock, dialects: Container[str]
+        self, jobs: Jobs, storage: Storage, clock: Clock, admission: Admission, users: Users
     ) -> None:
         self._jobs = jobs
         self._storage = storage
         self._clock = clock
-        self._dialects = dialects
+        self._admission = admission
+        self._users = users
 
     def routes(self) -> list[Route]:
         """The operations. SendImage is repeatable by its DocumentId, and not remembered."""
@@ -71,23 +73,27 @@ class ProcessingService:
         ]
 
     async def create(self, incoming: Incoming) -> Answer:
-        """CreatePostScanJob. A job without any filter that we have is recorded as aborted."""
+        """CreatePostScanJob. A job whose instructions will not do is recorded as aborted."""
         request = messages.read_create(_body(incoming))
         if await self._jobs.count_active() >= MAX_OPEN_JOBS:
             raise TemporaryError("Too many jobs are open.")
+        admitted = await self._admission.admit(request, incoming)
         job = post_scan_jobs.create(
             token=str(uuid.uuid4()),
             user=request.user_identifier,
             psp_identifier=request.psp_identifier,
             instructions=request.instructions,
-            owner=caller(incoming),
+            owner=admitted.owner,
+            user_name=admitted.user_name,
+            user_mail=admitted.user_mail,
+            display_name=admitted.display_name,
             now=self._clock.monotonic(),
             at=self._clock.now(),
             idle_s=self._jobs.idle_s,
         )
-        if not any(entry.dialect in self._dialects for entry in request.instructions.filters):
+        if admitted.objection is not None:
             await self._refuse(job, JobStateReason.NO_VALID_INSTRUCTIONS)
-            raise InvalidArgs("PostScanInstructions", "name no filter that this server has")
+            raise admitted.objection
         try:
             self._storage.begin(job.token)
         except InternalError:
@@ -176,7 +182,7 @@ class ProcessingService:
         Source: ws-dsp section 4.5, A35.
         """
         job = await self._jobs.get(token)
-        if job is None or (job.owner and job.owner != caller(incoming)):
+        if job is None or (job.owner and job.owner != self._users.owner_of(incoming)):
             raise JobTokenNotFound(token)
         return job
 

@@ -118,6 +118,19 @@ def add_scan_server(name: str, commands: Commands) -> None:
         "for all servers",
     )
     parser.add_argument(
+        "--processes",
+        type=existing_path,
+        metavar="DIR",
+        help="take jobs of the scan processes in this folder only, one XML file each, and as they "
+        "say",
+    )
+    parser.add_argument(
+        "--directory",
+        type=existing_path,
+        metavar="FILE",
+        help="the same for those of a directory (LDAP), which the TOML file describes",
+    )
+    parser.add_argument(
         "--users",
         type=existing_path,
         metavar="FILE",
@@ -184,6 +197,8 @@ def _scan_server(parsed: argparse.Namespace) -> int:
         idle_s=read_number("--idle-timeout", parsed.idle_timeout, 1, 86_400),
         database=parsed.database or "",
         spool=parsed.spool,
+        processes=parsed.processes,
+        directory=parsed.directory,
         users=parsed.users,
         administration=Administration(parsed.administration),
         events=Rules(networks=tuple(parsed.event_network), same_user=parsed.events_to_same_user),

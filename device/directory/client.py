@@ -85,6 +85,11 @@ class Logon:
         """
         return FoundDocument(**await self._ask({"do": "document", "identifier": identifier}))
 
+    async def user_of(self, sid: str) -> User | None:
+        """The user with this SID, if there is one."""
+        found = (await self._ask({"do": "user", "sid": sid}))["found"]
+        return User(**found) if found else None
+
     async def thumbprint(self, host: str) -> Thumbprint | None:
         """What the directory says of that scan server's certificate, if anything."""
         found = (await self._ask({"do": "thumbprint", "host": host}))["found"]

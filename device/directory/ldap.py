@@ -97,6 +97,15 @@ class Logon:
         name = _first(found[0], "displayName") or identifier
         return FoundDocument(name, _first(found[0], DOCUMENT))
 
+    def user_of(self, sid: str) -> User | None:
+        """The user with this SID; None if there is none."""
+        try:
+            wanted = f"(objectSid={escaped_octets(names.sid_octets(sid))})"
+        except ValueError:
+            return None
+        found = self._search(self._base, Scope.SUBTREE, wanted, _USER)
+        return self._user(found[0], sid) if len(found) == 1 else None
+
     def thumbprint(self, host: str) -> Thumbprint | None:
         """What the directory says of the certificate of a scan server; None if it says nothing."""
         wanted = f"(&(objectClass=computer)(dNSHostName={escaped(host.rstrip('.'))}))"
@@ -230,6 +239,9 @@ class Logon:
             sid = sid_text(_octets(entry, "objectSid"))
         except ValueError:
             raise LogonRefused(f"the directory has no SID of {self._credentials.name}") from None
+        return self._user(entry, sid)
+
+    def _user(self, entry: Entry, sid: str) -> User:
         account = _first(entry, "sAMAccountName") or self._name.user
         return User(
             principal=_first(entry, "userPrincipalName") or f"{account}@{self._domain_of_base()}",

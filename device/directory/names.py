@@ -56,6 +56,25 @@ def sid_text(octets: bytes) -> str:
     return "-".join(["S-1", head, *map(str, parts)])
 
 
+def sid_octets(text: str) -> bytes:
+    """A security identifier as a directory keeps it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    head, revision, authority, *parts = text.upper().split("-")
+    if (head, revision) != ("S", "1") or len(parts) > 15:
+        raise ValueError(f"{text!r} is no security identifier")
+    try:
+        return (
+            bytes([1, len(parts)])
+            + int(authority, 0).to_bytes(6, "big")
+            + b"".join(int(part).to_bytes(4, "little") for part in parts)
+        )
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no security identifier") from None
+
+
 def escaped(value: str) -> str:
     """`value` for a search filter: nothing in it means anything but itself."""
     return re.sub(r"[\\*()\x00]", lambda found: f"\\{ord(found.group()):02x}", value)

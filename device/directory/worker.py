@@ -33,6 +33,9 @@ def answer(logon: Logon | None, order: Json) -> tuple[Logon, Json]:
     do: dict[str, Callable[[Logon], Json]] = {
         "processes": lambda one: {"found": [asdict(found) for found in one.processes()]},
         "document": lambda one: asdict(one.document(order["identifier"])),
+        "user": lambda one: {
+            "found": asdict(found) if (found := one.user_of(order["sid"])) else None
+        },
         "thumbprint": lambda one: {
             "found": asdict(found) if (found := one.thumbprint(order["host"])) else None
         },

@@ -13,6 +13,7 @@ from device.directory.names import (
     guid_octets,
     guid_text,
     logon_name,
+    sid_octets,
     sid_text,
 )
 from device.errors import ConfigError
@@ -57,7 +58,8 @@ def test_what_is_no_identifier(kept):
         ),
     ],
 )
-def test_a_sid_becomes_text(octets, text):
+def test_a_sid_is_text_and_octets(octets, text):
+    assert sid_octets(text) == bytes.fromhex(octets)
     assert sid_text(bytes.fromhex(octets)) == text
 
 
