@@ -22,7 +22,7 @@ It talks to the front panel of a device that runs: on this machine at port 8358,
 or {PANEL_URL_VARIABLE} says. --json prints what the panel answered, for scripts.
 
 examples:
-  wsd-scanner panel load
+  wsd-scanner panel load; wsd-scanner panel load letter.pdf photo.jpg
   wsd-scanner panel destinations --wait 30
   wsd-scanner panel press "Scan to DESK-7" --source ADF --wait 60
   wsd-scanner panel jam; wsd-scanner panel clear
@@ -53,7 +53,7 @@ def add_panel(name: str, commands: Commands) -> None:
         return made
 
     add(verbs.state, "state", "show the device and its state")
-    add(verbs.load, "load", "read the source afresh and fill the feeder")
+    _add_files(add(verbs.load, "load", "fill the feeder from the source, or lay files in"))
     add(verbs.empty, "empty", "take every sheet out of the feeder")
     _add_wait(add(verbs.destinations, "destinations", "list the computers that wait for scans"))
     _add_press(add(verbs.press, "press", "press the scan button for a destination", PRESS_EPILOG))
@@ -121,6 +121,16 @@ def _add_common(parser: Parser) -> None:
 
 def _add_wait(parser: Parser) -> None:
     parser.add_argument("--wait", metavar="SECONDS", help="wait for it, at most so long")
+
+
+def _add_files(parser: Parser) -> None:
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="JPEG, PNG, BMP, TIFF or PDF, laid under the stack (default: the source's own pages)",
+    )
+    parser.add_argument("--glass", action="store_true", help="lay them on the glass instead")
 
 
 def _add_press(parser: Parser) -> None:

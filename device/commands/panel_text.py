@@ -49,6 +49,11 @@ def feeder(value: Json) -> list[str]:
     return [f"feeder: {sheets} sheet{'s' * (sheets != 1)}" if sheets else "feeder: empty"]
 
 
+def platen(value: Json) -> list[str]:
+    """What lies on the glass."""
+    return [f"glass: {', '.join(page['label'] for page in value['pages'])}"]
+
+
 def destinations(values: list[Json]) -> list[str]:
     """The list that the panel shows."""
     if not values:

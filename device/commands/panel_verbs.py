@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -41,9 +42,21 @@ def state(client: PanelClient, parsed: argparse.Namespace) -> int:
 
 
 def load(client: PanelClient, parsed: argparse.Namespace) -> int:
-    """Read the source afresh."""
-    value = client.ask("POST", "feeder/load")
-    return _show(parsed, value, text.feeder(value))
+    """Read the source afresh, or lay files in; exit code 1 if some of them are no pages."""
+    if not parsed.files:
+        if parsed.glass:
+            raise ConfigError("--glass needs a file to lay on it.")
+        value = client.ask("POST", "feeder/load")
+        return _show(parsed, value, text.feeder(value))
+    value = client.upload("platen/sheets" if parsed.glass else "feeder/sheets", parsed.files)
+    _show(
+        parsed,
+        value,
+        text.platen(value["platen"]) if parsed.glass else text.feeder(value["feeder"]),
+    )
+    for sentence in value["refused"]:
+        print(f"left out: {sentence}", file=sys.stderr)
+    return 1 if value["refused"] else 0
 
 
 def empty(client: PanelClient, parsed: argparse.Namespace) -> int:

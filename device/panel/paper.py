@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from aiohttp import web
 
 from device.model.capabilities import PLATEN, is_feeder
@@ -11,7 +9,6 @@ from device.panel import views
 from device.panel.answers import answer, body_of, number_of
 from device.panel.api import Api
 from device.panel.problems import Problem, not_found
-from scanner_backends.base import TrayPage
 
 MAX_PAGES = 1000
 """In the feeder."""
@@ -44,9 +41,9 @@ async def lay_in(api: Api, request: web.Request) -> web.Response:
     _check_virtual(api)
     if not any(is_feeder(source) for source in api.parts.button.sources()):
         raise Problem(409, "This scanner has no feeder.", kind="source")
-    _check_room(api.engine.tray.feeder)
+    _check_room(api, 1)
     laid = await api.parts.uploads.take(request)
-    _check_room((*api.engine.tray.feeder, *laid.pages[1:]))
+    _check_room(api, len(laid.pages))
     api.engine.lay_in(laid.pages)
     shown = views.feeder(api.engine.tray)
     return answer({"feeder": shown, "refused": list(laid.refused)}, 201)
@@ -117,6 +114,7 @@ def _check_virtual(api: Api) -> None:
         )
 
 
-def _check_room(pages: Sequence[TrayPage]) -> None:
-    if len(pages) >= MAX_PAGES:
+def _check_room(api: Api, more: int) -> None:
+    if len(api.engine.tray.feeder) + more > MAX_PAGES:
+        api.parts.tidy()
         raise Problem(409, f"The feeder holds {MAX_PAGES} pages at most.", kind="full")

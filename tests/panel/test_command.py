@@ -12,6 +12,7 @@ import pytest
 from clients.wsscan import scan_ticket
 from eventing.subscriber import Answer, Sink, Subscriber
 from panel.conftest import MakeDevice, PanelDevice
+from panel.test_paper import picture
 from support.device import environment, program, refuse
 from support.wait import wait_until
 
@@ -73,6 +74,27 @@ def test_the_state_is_shown(at, device):
         "feeder: 3 sheets",
         "jobs 0, destinations 0, subscribers 0",
     ]
+
+
+def test_files_are_laid_in(at, device, tmp_path):
+    page = tmp_path / 'my "best" page.png'
+    page.write_bytes(picture((0, 0, 0), size=50))
+    notes = tmp_path / "notes.txt"
+    notes.write_text("milk")
+    assert at("load", str(page)) == (0, "feeder: 4 sheets\n", "")
+    assert device.panel.get("feeder")["pages"][-1]["label"] == "my %22best%22 page.png"
+    code, out, err = at("load", str(notes), str(page))
+    assert (code, out) == (1, "feeder: 5 sheets\n")
+    assert err.startswith("left out: notes.txt: it is not a JPEG")
+    assert at("load", "--glass", str(page))[:2] == (0, "glass: my %22best%22 page.png\n")
+    for words, sentence in (
+        (["load", str(notes)], "notes.txt: it is not a JPEG"),
+        (["load", str(tmp_path / "none.png")], "No such file"),
+        (["load", "--glass"], "--glass needs a file"),
+    ):
+        code, out, err = at(*words)
+        assert (code, out) == (2, "")
+        assert sentence in err
 
 
 def test_the_feeder_is_emptied_and_loaded(at, device):

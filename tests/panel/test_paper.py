@@ -15,7 +15,7 @@ from PIL import Image
 from support.device import RunningDevice, end, start
 from support.wait import wait_until
 
-from device.panel import uploads
+from device.panel import paper, uploads
 
 RED, BLUE = (220, 20, 20), (20, 20, 220)
 
@@ -204,6 +204,14 @@ def test_a_form_must_be_one(device, panel, raw, kind, status):
     assert refused.status == status, refused
     assert refused.headers["content-type"].startswith("application/problem+json")
     assert files_in(device.folder) == []
+
+
+def test_the_feeder_is_not_bottomless(device, panel, monkeypatch):
+    monkeypatch.setattr(paper, "MAX_PAGES", 8)
+    assert upload(panel, ("three.pdf", pdf(3))).status == 409
+    assert files_in(device.folder) == []
+    assert upload(panel, ("two.pdf", pdf(2))).status == 201
+    assert "8 pages at most" in upload(panel, ("one.pdf", pdf(1))).json["detail"]
 
 
 # ---- on the glass
