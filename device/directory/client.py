@@ -6,6 +6,7 @@ A child holds the credentials; they are gone with it. One that does not answer i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import sys
@@ -64,6 +65,7 @@ class Logon:
         self._server = server
         self._patience_s = patience_s
         self._turn = asyncio.Lock()
+        self._killed = False
         self.user = User("", "")
 
     async def begin(self, settings: DirectorySettings, credentials: Credentials) -> User:
@@ -137,8 +139,11 @@ class Logon:
         return b""
 
     def _kill(self) -> None:
-        if self._process.returncode is None:
-            self._process.kill()
+        """Once: a second kill would reap the child behind asyncio's back."""
+        if not self._killed:
+            self._killed = True
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
 
     async def _gone(self) -> None:
         """End the child, and read its pipe empty, without which asyncio never lets go of it."""

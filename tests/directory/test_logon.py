@@ -277,7 +277,9 @@ async def test_a_silent_directory_is_not_waited_for(server: Slapd, silent: str, 
         await log_on(settings_for(server, server=f"{scheme}://{silent}"), JOE, 0.5)
 
 
-async def test_a_logon_that_is_over_answers_no_more(server: Slapd):
+async def test_a_logon_that_is_over_answers_no_more(
+    server: Slapd, caplog: pytest.LogCaptureFixture
+):
     logon = await log_on(settings_for(server), JOE)
     asked = asyncio.gather(logon.processes(), logon.processes(), return_exceptions=True)
     await logon.close()
@@ -285,6 +287,7 @@ async def test_a_logon_that_is_over_answers_no_more(server: Slapd):
     with pytest.raises(DirectoryUnavailable, match="log on again"):
         await logon.processes()
     await logon.close()
+    assert caplog.records == []
 
 
 async def test_a_question_that_is_given_up_ends_the_logon(server: Slapd):
