@@ -135,8 +135,9 @@ class Table:
         *,
         known: Iterable[str] | None = None,
         empty: bool = False,
+        repeats: bool = False,
     ) -> tuple[str, ...]:
-        """A list of texts, each out of `known` if that is given, none twice."""
+        """A list of texts, each out of `known` if that is given, none twice but with `repeats`."""
         value = self._get(key, list, "a list of texts")
         if value is None:
             return tuple(self._need(key, default, "a list of texts"))
@@ -147,7 +148,7 @@ class Table:
                 raise self.wrong(key, f"holds {entry!r}, and must hold texts")
             if known is not None and entry not in known:
                 raise self.wrong(key, f"holds {entry!r}{suggestion(entry, known)}")
-        if len(set(value)) != len(value):
+        if len(set(value)) != len(value) and not repeats:
             raise self.wrong(key, "holds an entry twice")
         return tuple(value)
 

@@ -1,4 +1,7 @@
-"""The instructions of the three filters that the standard knows.
+"""The instructions of the three filters that the standard knows, and of three of our own.
+
+Ours name their targets, as the scan server's administrator called them, and nothing else: a scan
+process comes over the wire, so no address, command or bucket is in it.
 
 Source: ws-dsp section 8.3.
 """
@@ -13,12 +16,20 @@ from lxml import etree
 
 from device.errors import InvalidArgs
 from device.soap import xml
-from device.soap.namespaces import EML, FSH, SHP
+from device.soap.namespaces import CMD, EML, FSH, HOOK, OBJECTS, PREFIX_OF, SHP
 from device.soap.write import attribute, declarations, element, leaf, optional
 from device.soap.xml import Element
 
 EMAIL, FILE_SHARE, SHARE_POINT = EML, FSH, SHP
-ROOTS = {EML: "EmailConfig", FSH: "FileShareConfig", SHP: "SharePointConfig"}
+HTTP_HOOK, COMMAND, OBJECT_STORAGE = HOOK, CMD, OBJECTS
+ROOTS = {
+    EML: "EmailConfig",
+    FSH: "FileShareConfig",
+    SHP: "SharePointConfig",
+    HOOK: "HttpHookConfig",
+    CMD: "CommandConfig",
+    OBJECTS: "ObjectStorageConfig",
+}
 """Dialect → the one element that its instructions are. A dialect is also its namespace."""
 OWN_STORE = r"\\.\store"
 """The ShareUNC of the scan server's own store.
@@ -26,7 +37,7 @@ OWN_STORE = r"\\.\store"
 `.` is Windows' name for this very machine. A server that has no such store reports an error;
 a host's name here might be taken for a share of somebody else.
 """
-_MAX_UNC, _MAX_URL, _MAX_ADDRESS = 255, 2048, 255
+_MAX_UNC, _MAX_URL, _MAX_ADDRESS, _MAX_NAME = 255, 2048, 255, 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +64,14 @@ class SharePointConfig:
     site_urls: tuple[str, ...] = ()
 
 
-Config = EmailConfig | FileShareConfig | SharePointConfig
+@dataclass(frozen=True, slots=True)
+class NamedConfig:
+    """Bring the documents to each of these targets, by the names that the server knows."""
+
+    names: tuple[str, ...] = ()
+
+
+Config = EmailConfig | FileShareConfig | SharePointConfig | NamedConfig
 
 
 def read(dialect: str, instructions: str) -> Config:
@@ -87,8 +105,13 @@ def check(dialect: str, roots: Sequence[Element]) -> Config:
             return FileShareConfig(
                 _texts(roots[0], FSH, "FileShares", "ShareUNC", limit=_MAX_UNC, starts=("\\\\",))
             )
-        case _:
+        case "SharePointConfig":
             return _read_share_point(roots[0])
+        case _:
+            names = _entries(roots[0], dialect, "Name", limit=_MAX_NAME)
+            if not names:
+                raise InvalidArgs(wanted, "needs at least one Name")
+            return NamedConfig(names)
 
 
 def _read_email(root: Element) -> EmailConfig:
@@ -135,9 +158,22 @@ def _texts(
     holder = xml.find(root, namespace, list_name)
     if holder is None:
         return ()
-    values = tuple(xml.raw_text(entry) for entry in xml.children(holder, namespace, entry_name))
+    values = _entries(holder, namespace, entry_name, limit=limit, starts=starts)
     if not values:
         raise InvalidArgs(list_name, f"needs at least one {entry_name}")
+    return values
+
+
+def _entries(
+    holder: Element,
+    namespace: str,
+    entry_name: str,
+    *,
+    limit: int,
+    starts: tuple[str, ...] = ("",),
+) -> tuple[str, ...]:
+    """The texts of all children of that name."""
+    values = tuple(xml.raw_text(entry) for entry in xml.children(holder, namespace, entry_name))
     for value in values:
         if not value or len(value) > limit:
             raise InvalidArgs(entry_name, f"must have 1 to {limit} characters", value[:80])
@@ -208,6 +244,14 @@ def write_share_point(config: SharePointConfig) -> str:
         "shp:SharePointConfig",
         optional("shp:SaveToMySite", config.save_to_my_site or None),
         element("shp:SaveToSharePointSites", *sites) if sites else "",
+    )
+
+
+def write_named(dialect: str, config: NamedConfig) -> str:
+    """The instructions of one of our own dialects."""
+    prefix = PREFIX_OF[dialect]
+    return _root(
+        f"{prefix}:{ROOTS[dialect]}", *(leaf(f"{prefix}:Name", name) for name in config.names)
     )
 
 

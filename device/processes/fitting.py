@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from device.dsp import filters
-from device.dsp.filters import EmailConfig, FileShareConfig, SharePointConfig
+from device.dsp.filters import EmailConfig, FileShareConfig, NamedConfig, SharePointConfig
 from device.dsp.process import Filter, ScanProcess
 from device.errors import ProcessUnusable
 from device.model.capabilities import ScannerConfiguration
@@ -32,6 +32,13 @@ def fit(
     return verdict
 
 
+_OWN = {
+    filters.HTTP_HOOK: "the server's hook",
+    filters.COMMAND: "the server's command",
+    filters.OBJECT_STORAGE: "the server's bucket",
+}
+
+
 def targets(found: ScanProcess) -> Iterator[str]:
     """Where the documents will go, one phrase each."""
     for one in found.instructions.filters:
@@ -54,3 +61,5 @@ def _targets(one: Filter) -> Iterator[str]:
             yield from urls
             if mine:
                 yield "the user's own site"
+        case NamedConfig(names=names):
+            yield from (f"{_OWN[one.dialect]} {name}" for name in names)

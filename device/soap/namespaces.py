@@ -30,6 +30,9 @@ FTR: Final = "http://schemas.microsoft.com/windows/2007/10/imaging/postscan/filt
 EML: Final = "http://schemas.microsoft.com/windows/2007/10/imaging/postscan/filter/email"
 FSH: Final = "http://schemas.microsoft.com/windows/2007/10/imaging/postscan/filter/fileshare"
 SHP: Final = "http://schemas.microsoft.com/windows/2007/10/imaging/postscan/filter/sharepoint"
+HOOK: Final = "urn:wsd-scanner:filter/http-hook"
+CMD: Final = "urn:wsd-scanner:filter/command"
+OBJECTS: Final = "urn:wsd-scanner:filter/object-storage"
 SPX: Final = "http://schemas.microsoft.com/windows/2010/09/imaging/postscan/scanprocess/extensions"
 XML: Final = "http://www.w3.org/XML/1998/namespace"
 
@@ -53,6 +56,9 @@ PREFIXES: Final[dict[str, str]] = {
     "eml": EML,
     "fsh": FSH,
     "shp": SHP,
+    "hook": HOOK,
+    "cmd": CMD,
+    "objects": OBJECTS,
     "spx": SPX,
 }
 PREFIX_OF: Final[dict[str, str]] = {uri: prefix for prefix, uri in PREFIXES.items()}

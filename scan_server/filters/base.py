@@ -112,6 +112,13 @@ class Work:
             for one in self.job.documents
         )
 
+    def done(self, key: str, name: str) -> bool:
+        """Whether what is done as a whole is done; if not, it is reserved under `name`."""
+        known = self.records.planned(self.job.token, key)
+        if not known:
+            self.records.plan(self.job.token, key, [0], lambda *_: name, lambda path: False)
+        return bool(known) and known[0].done
+
     def left(self, key: str) -> list[OutgoingDocument]:
         """The documents that a target has not got."""
         known = self.records.planned(self.job.token, key)

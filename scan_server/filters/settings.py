@@ -20,6 +20,9 @@ from scan_server.shares import Shares
 OPTIONAL = {
     "email": ("mail", filters.EMAIL),
     "share_point": ("share_point", filters.SHARE_POINT),
+    "http_hook": ("http_hook", filters.HTTP_HOOK),
+    "command": ("command", filters.COMMAND),
+    "object_storage": ("object_storage", filters.OBJECT_STORAGE),
 }
 """Section → the module beside this one that reads it, and its dialect."""
 

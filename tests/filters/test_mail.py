@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import trustme
 from support.mail_server import Mailbox, MailServer
 from support.post_scan import SID, Spool
+from support.tls import server_context, write_authority
 from support.wait import wait_until
 
 from device.dsp import filters
@@ -46,16 +46,12 @@ class Post:
         self.box = Mailbox()
         self.root = root
         self._stack = stack
-        self._ca = trustme.CA()
-        self._ca.cert_pem.write_to_path(str(root / "ca.pem"))
+        write_authority(root)
         (root / "password").write_text("secret\n")
 
     def serve(self, *, encrypted: bool = True, name: str = "localhost", **more: int) -> Email:
         """Start the server; the filter that knows it."""
-        context = None
-        if encrypted:
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            self._ca.issue_cert(name).configure_cert(context)
+        context = server_context(name) if encrypted else None
         server = MailServer(self.box, context, **more)
         server.start()
         self._stack.callback(server.stop, no_assert=True)

@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import trustme
 from support.dav_server import Dav, dav_server
 from support.post_scan import SID, Spool
+from support.tls import write_authority, write_pair
 
 from device.dsp import filters
 from device.dsp.filters import SharePointConfig
@@ -71,15 +71,10 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    ca = trustme.CA()
-    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    issued = ca.issue_cert("localhost")
-    issued.private_key_pem.write_to_path(str(tmp_path / "key.pem"))
-    with (tmp_path / "cert.pem").open("wb") as file:
-        for blob in issued.cert_chain_pems:
-            file.write(blob.bytes())
+    write_authority(tmp_path)
+    pair = write_pair(tmp_path)
     (tmp_path / "sites/scans").mkdir(parents=True)
-    with dav_server(tmp_path / "sites", tmp_path / "cert.pem", tmp_path / "key.pem") as dav:
+    with dav_server(tmp_path / "sites", *pair) as dav:
         yield Site(tmp_path, dav)
 
 

@@ -12,6 +12,7 @@ from support.wait import wait_until
 
 from .conftest import Start
 
+CMD = "urn:wsd-scanner:filter/command"
 EML = "http://schemas.microsoft.com/windows/2007/10/imaging/postscan/filter/email"
 
 
@@ -91,3 +92,25 @@ def test_a_filter_that_is_not_set_up(start: Start) -> None:
     client = start().client
     assert client.create(email("b@example.org")).subcode == "InvalidArgs"
     assert client.create(OWN_STORE, email("b@example.org")).name == "CreatePostScanJobResponse"
+
+
+def test_a_dialect_of_our_own(start: Start, tmp_path: Path) -> None:
+    program, told = tmp_path / "program", tmp_path / "told"
+    program.write_text(f'#!/bin/sh\ncat "$@" >{told}\nexit 3\n')
+    program.chmod(0o755)
+    (tmp_path / "users.toml").write_text("")
+    (tmp_path / "filters.toml").write_text(
+        f'[[command.command]]\nname = "join"\nrun = ["{program}", "{{files}}"]\nwarnings = [3]\n'
+    )
+    named = f'<c:CommandConfig xmlns:c="{CMD}"><c:Name>join</c:Name></c:CommandConfig>'
+    ended = run(start, tmp_path, (CMD, named), OWN_STORE)
+    assert told.read_bytes() == b"page 1page 2"
+    assert ended.texts("FilterState") == ["CompletedWithWarnings", "CompletedSuccessfully"]
+    assert ended.texts("FilterStateReason") == ["UnknownError"]
+    assert ended.text("JobStateReason") == "PostScanJobCompletedWithWarnings"
+
+
+def test_instructions_of_our_own_without_a_name(start: Start) -> None:
+    client = start().client
+    empty = f'<c:CommandConfig xmlns:c="{CMD}"/>'
+    assert client.create((CMD, empty), OWN_STORE).subcode == "InvalidArgs"

@@ -64,6 +64,7 @@ def dav_server(folder: Path, cert: Path | None, key: Path | None) -> Iterator[Da
     server = Server(("127.0.0.1", 0), dav.wrapped(application))
     if cert and key:
         server.ssl_adapter = BuiltinSSLAdapter(str(cert), str(key))
+    server.expiration_interval = 0.01  # it looks only so often whether it shall stop
     server.prepare()
     dav.port = server.bind_addr[1]
     thread = threading.Thread(target=server.serve)
