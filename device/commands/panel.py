@@ -53,6 +53,7 @@ def add_panel(name: str, commands: Commands) -> None:
         return made
 
     add(verbs.state, "state", "show the device and its state")
+    add(verbs.devices, "devices", "list the devices behind this panel")
     _add_files(add(verbs.load, "load", "fill the feeder from the source, or lay files in"))
     add(verbs.empty, "empty", "take every sheet out of the feeder")
     _add_wait(add(verbs.destinations, "destinations", "list the computers that wait for scans"))
@@ -110,6 +111,12 @@ def _add_common(parser: Parser) -> None:
         default=argparse.SUPPRESS,
         help=f"what the panel asks for; others see it in the list of processes, not so in "
         f"{TOKEN_VARIABLE}",
+    )
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help="name or UUID of one of several devices (default: the first)",
     )
     parser.add_argument(
         "--json",
@@ -193,6 +200,8 @@ def _run(parsed: argparse.Namespace) -> int:
     client = PanelClient(url, os.environ.get(TOKEN_VARIABLE, "") if token is None else token)
     verb: Verb = parsed.verb
     try:
+        if getattr(parsed, "device", None):
+            client.choose(parsed.device)
         return verb(client, parsed)
     except Failed as failed:
         print(f"wsd-scanner: {text.plain(failed)}", file=sys.stderr)

@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 from device.clock import Clock
 from device.config import PANEL_PORT, PANEL_URL_VARIABLE
 from device.errors import ConfigError
-from device.settings import ENVIRONMENT
+from device.settings import ENVIRONMENT, suggestion
 
 BASE = "/api/v1"
 TOKEN_VARIABLE = f"{ENVIRONMENT}PANEL_TOKEN"
@@ -63,6 +63,18 @@ class PanelClient:
         if not token.isprintable():
             raise ConfigError("The token holds a control character.")
         self._token = token
+        self._base = BASE
+
+    def choose(self, device: str) -> None:
+        """Talk to one of several devices, by its UUID or its name. Raises as `ask`."""
+        known = self.get("devices")
+        found = [one for one in known if device.casefold() == one["uuid"]]
+        found = found or [one for one in known if device.casefold() == one["name"].casefold()]
+        if len(found) > 1:
+            raise ConfigError(f"Several devices are called {device!r}; name the UUID.")
+        if not found:
+            raise no_such("device", device, [one["name"] for one in known])
+        self._base = found[0]["api"]
 
     def get(self, path: str, query: Query | None = None, *, wait_s: float = 0.0) -> Any:
         """What a resource says, when the panel may take `wait_s` to say it. Raises as `ask`."""
@@ -101,7 +113,7 @@ class PanelClient:
         headers = {"Accept": "application/json"}
         if data is not None:
             headers["Content-Type"] = kind
-        status, answer = self._exchange(method, f"{BASE}/{path}", data, headers, wait_s)
+        status, answer = self._exchange(method, f"{self._base}/{path}", data, headers, wait_s)
         if status < 300:
             return answer
         detail = answer.get("detail") if isinstance(answer, dict) else None
@@ -156,6 +168,12 @@ class PanelClient:
 
     def _stranger(self) -> Failed:
         return Failed(f"What answers at {self.url} is no panel of wsd-scanner.")
+
+
+def no_such(what: str, wanted: str, known: Sequence[str]) -> ConfigError:
+    """There is no such thing; the nearest one, or all that there are."""
+    hint = suggestion(wanted, known) or "; there is none at all"
+    return ConfigError(f"There is no {what} {wanted!r}{hint}{'' if hint.endswith('?') else '.'}")
 
 
 def default_url(environment: Mapping[str, str]) -> str:

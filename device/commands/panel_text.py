@@ -54,6 +54,11 @@ def platen(value: Json) -> list[str]:
     return [f"glass: {', '.join(page['label'] for page in value['pages'])}"]
 
 
+def devices(values: list[Json]) -> list[str]:
+    """The devices behind one panel."""
+    return table((one["uuid"], one["name"], one["state"], one["url"]) for one in values)
+
+
 def destinations(values: list[Json]) -> list[str]:
     """The list that the panel shows."""
     if not values:

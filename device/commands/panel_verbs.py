@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 from device.clock import SystemClock
 from device.commands import panel_text as text
-from device.commands.panel_client import Failed, PanelClient, wait_for
+from device.commands.panel_client import Failed, PanelClient, no_such, wait_for
 from device.commands.parser import say
 from device.errors import ConfigError
 from device.model.status import ConditionName
 from device.panel.journal import MAX_LISTED, MAX_WAIT_S
-from device.settings import read_number, suggestion
+from device.settings import read_number
 
 EXIT_NO_ANSWER = 3
 MAX_WAIT_ALL_S = 86_400
@@ -39,6 +39,12 @@ def state(client: PanelClient, parsed: argparse.Namespace) -> int:
     """The device and its state."""
     value = client.get("state")
     return _show(parsed, value, text.state(value))
+
+
+def devices(client: PanelClient, parsed: argparse.Namespace) -> int:
+    """The devices behind this panel."""
+    value = client.get("devices")
+    return _show(parsed, value, text.devices(value))
 
 
 def load(client: PanelClient, parsed: argparse.Namespace) -> int:
@@ -122,13 +128,7 @@ def _chosen(known: list[text.Json], wanted: str | None) -> text.Json:
             raise ConfigError(f"Several destinations are called {wanted!r}: {numbers}.")
         if found:
             return found[0]
-    raise _no_such("destination", wanted, names)
-
-
-def _no_such(what: str, wanted: str, known: Sequence[str]) -> ConfigError:
-    hint = suggestion(wanted, known) or "; there is none at all"
-    dot = "" if hint.endswith("?") else "."
-    return ConfigError(f"There is no {what} {wanted!r}{text.plain(hint)}{dot}")
+    raise no_such("destination", wanted, names)
 
 
 def jobs(client: PanelClient, parsed: argparse.Namespace) -> int:
@@ -196,7 +196,7 @@ def _meant(active: list[text.Json], word: str) -> list[text.Json]:
     """The conditions of that number or name. Raises ConfigError: there is none."""
     found = [one for one in active if word in (str(one["id"]), one["name"])]
     if not found:
-        raise _no_such("condition", word, sorted({one["name"] for one in active}))
+        raise no_such("condition", word, sorted({one["name"] for one in active}))
     return found
 
 

@@ -12,6 +12,7 @@ import pytest
 from clients.wsscan import scan_ticket
 from eventing.subscriber import Answer, Sink, Subscriber
 from panel.conftest import MakeDevice, PanelDevice
+from panel.test_journal import panel_of
 from panel.test_paper import picture
 from support.device import environment, program, refuse
 from support.wait import wait_until
@@ -229,6 +230,19 @@ def test_nothing_that_a_stranger_sends_steers_the_terminal(at, device, sink: Sin
     assert code == 0
     assert "A?2J?B" in out
     assert plain("a\x1b[31m\r\nb\u2028") == "a?[31m??b?"
+
+
+def test_one_of_several_devices_is_chosen(start_device, run):
+    device = start_device("--panel-port", "0", "--name", "Second floor")
+    at = ("--panel", f"127.0.0.1:{panel_of(device).port}")
+    code, out, _ = run(*at, "devices")
+    assert code == 0
+    assert out.split() == [device.uuid, "Second", "floor", "Idle", device.url]
+    assert run(*at, "--device", "second floor", "empty") == (0, "feeder: empty\n", "")
+    assert run(*at, "--device", device.uuid, "load")[0] == 0
+    code, _, err = run(*at, "state", "--device", "Third floor")
+    assert code == 2
+    assert "did you mean 'Second floor'?" in err
 
 
 # ---- the journal, and the real program
