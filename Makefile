@@ -41,6 +41,7 @@ lint: $(VENV)/.tools $(VENV)/.program ## check format, style, types and import a
 
 bench: $(VENV)/.tools $(VENV)/.program ## measure, as ratios to what the libraries alone can do
 	$(VENV)/bin/python bench/run.py $(ARGS)
+	$(VENV)/bin/python bench/pages.py $(ARGS)
 
 chaos: $(VENV)/.tools $(VENV)/.program ## disturb deliveries to the scan server in every way that there is
 	$(VENV)/bin/python bench/chaos_points.py $(ARGS)
