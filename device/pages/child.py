@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
+from pathlib import Path
 
 from device.child_process import environment
 from device.pages import frames
@@ -58,6 +60,15 @@ class Child:
     @property
     def alive(self) -> bool:
         return self._process.returncode is None and not self._frames.at_eof()
+
+    @property
+    def memory_mb(self) -> float:
+        """What it holds now, 0 where nobody can tell."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        except (OSError, ValueError, IndexError):
+            return 0.0
+        return pages * os.sysconf("SC_PAGESIZE") / (1 << 20)
 
     def send(self, order: Order) -> None:
         """Write one order. They are short, and the worker always reads: no need to wait."""

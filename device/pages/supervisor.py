@@ -61,12 +61,14 @@ again, or raise, which ends the image.
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long the worker may take, in seconds."""
+    """How long the worker may take, in seconds, and how large it may be."""
 
     describe_s: float = 60.0  # a large folder on a small machine
     poll_s: float = 10.0  # the scanner may have to be opened
     cancel_s: float = 2.0
     term_s: float = 1.0
+    worker_mb: float = 128.0
+    """What a worker may hold between two jobs; most hold a quarter of it."""
 
     def within(self, seconds: float) -> Patience:
         """The same, with a cancel, a request to leave and a SIGTERM in so many seconds at most."""
@@ -166,8 +168,10 @@ class PageLine:
         child = await self._ordered_ahead(job_id, wish)
         if child is None:
             await self._turn.acquire()
-            self._run = job_id
             try:
+                if self._run != job_id:
+                    await self._begin_small()
+                self._run = job_id
                 child = await self._ready()
             except BaseException:
                 self._turn.release()
@@ -295,6 +299,12 @@ class PageLine:
                 raise
             self._child_source = self._source
         return self._child
+
+    async def _begin_small(self) -> None:
+        """Let a worker go that has grown: drivers lose memory, and not all have it to lose."""
+        if self._child is not None and self._child.memory_mb > self._patience.worker_mb:
+            log.info("the worker of %s has grown large: another takes its place", self._source)
+            await self._quit()
 
     async def _ordered_ahead(self, job_id: int, wish: Wish) -> Child | None:
         """The worker that has this very page in hand, with the turn; None if it must be ordered.

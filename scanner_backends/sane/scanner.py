@@ -27,6 +27,9 @@ BAND_ROWS = 64
 MAX_BAND = 4 << 20
 """Bytes. Bands of very wide rows have fewer of them."""
 NOTHING_YET_S = 0.01
+START_S = 0.5
+"""How long a cancellation waits for a frame to have started: there are drivers that lose track of
+what they open meanwhile. Others wait for paper there, so it is not for ever."""
 LAST_BYTES = 4096
 """What is left for the last read of a frame; every pipe holds as much. Many drivers read in a
 thread that writes into a pipe, and with the last byte they cancel that thread wherever it is: in
@@ -55,6 +58,7 @@ class Scanner:
         self._type = type_
         self._cancelled = cancelled
         self._controls = Controls(handle, wishes)
+        self._starting = threading.Lock()
         self._lock = threading.Lock()  # guards the next one, for `cancel`
         self._started = False
         self._run: ScanRequest | None = None
@@ -91,9 +95,12 @@ class Scanner:
     def cancel(self) -> None:
         """End the page under way; called from another thread."""
         self._cancelled.set()
+        started = self._starting.acquire(timeout=START_S)
         with self._lock:
             if self._started:
                 self._handle.cancel()
+        if started:
+            self._starting.release()
 
     def stop(self) -> None:
         """End the run: the feeder lets go of its sheet, the head goes home."""
@@ -134,7 +141,8 @@ class Scanner:
         with self._lock:
             self._started = True
         self._threads, self._paused = _threads(), False
-        self._handle.start()
+        with self._starting:
+            self._handle.start()
         self._in_frame = True
 
     def _page(self, request: ScanRequest, told: Parameters) -> RawPage:

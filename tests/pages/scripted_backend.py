@@ -20,6 +20,7 @@ class ScriptedBackend:
         if argument == "refuse":
             raise SourceError("This source is never there.")
         self.script = argument
+        self.at("the start")
         self.cancelled = threading.Event()
         self.scans = 0
 
@@ -48,6 +49,7 @@ class ScriptedBackend:
 
     def scan(self, request, page):
         self.cancelled.clear()
+        self.at("the options")
         self.scans += 1
         if self.script == "deaf":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -90,7 +92,9 @@ class ScriptedBackend:
     def bands(self):
         if self.script == "wait":
             self.wait()
+        self.at("the header")
         yield bytes(6400)
+        self.at("mid-page")
         act = {
             "jam": self.jam,
             "bug": self.bug,
@@ -105,6 +109,23 @@ class ScriptedBackend:
             act()
         for _ in range(3):
             yield bytes(6400)
+        self.at("the end")
+
+    def at(self, stage):
+        """Fail at this stage, if that is the script: "killed at the end"; but only once."""
+        way, _, where = self.script.partition(" at ")
+        if where != stage:
+            return
+        try:
+            open(os.path.join(sys.argv[2], "failed"), "x").close()
+        except FileExistsError:
+            return
+        if way == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif way == "frozen":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        elif way == "rubbish":
+            self.garbage()
 
     def cancel(self):
         if self.script != "deaf":

@@ -316,6 +316,17 @@ async def test_fifty_pages_leave_nothing_behind(line, order):
     assert len(asyncio.all_tasks()) == 1
 
 
+async def test_a_worker_that_has_grown_is_replaced_between_two_jobs(line, order):
+    chart = await line("chart", worker_mb=1.0)
+    assert await whole(await chart.page(1, 0, *order()))
+    pid = chart.worker_pid
+    assert await whole(await chart.page(1, 1, *order()))
+    assert chart.worker_pid == pid
+    assert await whole(await chart.page(2, 0, *order()))
+    assert chart.worker_pid != pid
+    assert not exists(pid)
+
+
 async def test_replaced_workers_leave_nothing_behind(line, order):
     scripted = await line("scripted:die")
 
