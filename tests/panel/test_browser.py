@@ -443,11 +443,13 @@ def test_a_lost_connection_is_said_and_found_again(make_screen: Any, tmp_path: P
     screen.picture("7-lost")
     screen.check_accessible()
     second = start([*command, str(at.port)], tmp_path / "log2")
-    panel_of(second)("POST", "conditions", {"name": "LampError", "component": "Platen"})
-    screen.live()
-    assert screen.texts("#lost") == []
-    screen.agree()
-    end(second)
+    try:
+        panel_of(second)("POST", "conditions", {"name": "LampError", "component": "Platen"})
+        screen.live()
+        assert screen.texts("#lost") == []
+        screen.agree()
+    finally:
+        end(second)
 
 
 def test_a_token_lets_in(make_screen: Any, tmp_path: Path):

@@ -38,10 +38,20 @@ def test_a_port_in_use(start: Start) -> None:
             start(port=port)
 
 
+def _bound(udp: socket.socket, port: int) -> bool:
+    """Whether `udp` has got that port, and TCP could have it as well."""
+    try:
+        with socket.create_server(("127.0.0.1", port)):
+            udp.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
 def test_a_udp_port_in_use(start: Start) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+        # A number that TCP has to spare: below the range that connections take theirs from.
+        port = next(port for port in range(20_000, 30_000) if _bound(taken, port))
         with pytest.raises(ConfigError, match=f"UDP port {port} is held.*--no-udp"):
             start(port=port)
         assert start(port=port, udp=False).url.endswith(f":{port}/ScanServer")
