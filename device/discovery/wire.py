@@ -8,8 +8,6 @@ Source: wsdiscovery.md, sections 3.3 and 5.2.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from lxml import etree
 from wsdiscovery.actions.probematch import ProbeResolveMatch
 from wsdiscovery.envelope import SoapEnvelope
@@ -64,8 +62,7 @@ def decode(data: bytes) -> Request:
     if message.action not in _BODIES:
         raise ActionNotSupported(message.action)
     addressing.check_request(
-        replace(
-            message,
+        message._replace(
             to=message.to or DISCOVERY_URN,
             # An answer goes to the datagram's source, whatever these say (R1018).
             headers=tuple(block for block in message.headers if block.tag not in _ANSWER_BLOCKS),

@@ -40,8 +40,13 @@ def base_url(request: web.BaseRequest, advertise: str | None = None) -> str:
     """`scheme://host:port` of the connection's own end; `advertise` replaces the host."""
     transport = request.transport
     name = transport.get_extra_info("sockname") if transport else None
-    host, port = (plain(name[0]), name[1]) if name else ("127.0.0.1", 80)
-    return f"{request.scheme}://{host_of(advertise or host)}:{port}"
+    host, port = name[:2] if name else ("127.0.0.1", 80)
+    return _url(request.scheme, advertise or plain(host), port)
+
+
+@lru_cache(maxsize=64)
+def _url(scheme: str, host: str, port: int) -> str:
+    return f"{scheme}://{host_of(host)}:{port}"
 
 
 def asked_url(request: web.BaseRequest) -> str:

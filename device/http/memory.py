@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from device.clock import Clock
 
@@ -17,8 +17,7 @@ KEPT = 500
 KEPT_S = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """An answer as it goes on the wire."""
 
     status: int

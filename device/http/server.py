@@ -138,7 +138,8 @@ class HttpServer:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self._server.heard(request.protocol)
         if request.method == "POST":
-            await _continue(request)
+            if "Expect" in request.headers:
+                await _continue(request)
             return await self._handle(request)
         headers = {"Server": PRODUCT}
         page = self._page(request.path)

@@ -92,7 +92,7 @@ class EngineRoom:
 
     def pause(self, *, paused: bool) -> None:
         """Stop the scanner from outside, or let it go on."""
-        self.scanner.paused = paused
+        self.scanner.pause(paused=paused)
         self._conditions_changed()
 
     def raise_condition(self, name: str, component: str, severity: Severity | None = None) -> None:

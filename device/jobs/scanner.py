@@ -6,6 +6,7 @@ Source: ws-scan sections 10.3 and 12.6 to 12.10.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import datetime
 
 from device.model.status import (
@@ -56,7 +57,8 @@ class Scanner:
         self._active: dict[int, DeviceCondition] = {}
         self._history: tuple[ClearedCondition, ...] = ()
         self._last_id = 0
-        self.paused = False
+        self._paused = False
+        self._changed()
 
     def raise_condition(
         self, name: str, component: str, now: datetime, severity: Severity | None = None
@@ -68,6 +70,7 @@ class Scanner:
         severity = severity or usual_severity(name)
         condition = DeviceCondition(self._last_id, now, name, component, severity)
         self._active[condition.condition_id] = condition
+        self._changed()
         return condition
 
     def clear_condition(self, condition_id: int, now: datetime) -> ClearedCondition | None:
@@ -77,6 +80,7 @@ class Scanner:
             return None
         cleared = ClearedCondition(condition, now)
         self._history = (cleared, *self._history)[:HISTORY]
+        self._changed()
         return cleared
 
     def find(self, name: str, component: str) -> DeviceCondition | None:
@@ -91,32 +95,36 @@ class Scanner:
         """Whether there is nothing to scan with."""
         return any(condition.name == UNPLUGGED for condition in self._active.values())
 
-    @property
-    def stopped(self) -> bool:
-        """Whether scanning cannot go on until somebody acts."""
-        return self.stopped_besides(())
-
     def stopped_besides(self, conditions: Collection[int]) -> bool:
         """Whether scanning could not go on if these conditions were gone."""
-        return self.paused or any(
+        return self._paused or any(
             condition.severity is Severity.CRITICAL
             for number, condition in self._active.items()
             if number not in conditions
         )
 
+    def pause(self, *, paused: bool) -> None:
+        """Stop the scanner from outside, or let it go on."""
+        self._paused = paused
+        self._changed()
+
     def status(self, *, busy: bool) -> ScannerStatus:
         """The scanner's status; `busy` tells that some job is not finished."""
-        if self.stopped:
-            state = ScannerState.STOPPED
-        else:
-            state = ScannerState.PROCESSING if busy else ScannerState.IDLE
+        return self._busy if busy else self._idle
+
+    def _changed(self) -> None:
+        """Work out what is asked far more often than it changes."""
+        self.stopped = self.stopped_besides(())
+        """Whether scanning cannot go on until somebody acts."""
         found = (reason_of(condition) for condition in self._active.values())
         reasons = [reason for reason in found if reason is not None]
-        if self.paused:
+        if self._paused:
             reasons.append(ScannerStateReason.PAUSED)
-        return ScannerStatus(
-            state=state,
+        self._idle = ScannerStatus(
+            state=ScannerState.STOPPED if self.stopped else ScannerState.IDLE,
             reasons=tuple(dict.fromkeys(reasons)) or (ScannerStateReason.NONE,),
             conditions=tuple(self._active.values()),
             history=self._history,
         )
+        busy = ScannerState.STOPPED if self.stopped else ScannerState.PROCESSING
+        self._busy = replace(self._idle, state=busy)

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import count
+from typing import NamedTuple
 
 from device.clock import Clock
+from device.soap.envelope import Body
 
 KEPT = 500
 MAX_XML = 16_384
@@ -30,8 +32,7 @@ class Direction(StrEnum):
     EVENT = "event"  # we tell a subscriber
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One exchange. `outcome` is `ok`, or what went wrong; sizes are octets of XML and image.
 
     `peer` is the client's address, or the URL of the sink.
@@ -47,7 +48,7 @@ class Entry:
     sent_octets: int
     received_octets: int
     request: bytes = b""
-    reply: str = ""
+    reply: Body = ""
 
     @property
     def request_xml(self) -> str:
@@ -58,7 +59,9 @@ class Entry:
     @property
     def reply_xml(self) -> str:
         """The body of the reply."""
-        return self.reply
+        if isinstance(self.reply, str):
+            return self.reply
+        return b"".join(self.reply).decode(errors="replace")
 
     @property
     def name(self) -> str:
@@ -97,6 +100,12 @@ class Filter:
         )
 
 
+def _cut(body: Body) -> Body:
+    if isinstance(body, str):
+        return body[:MAX_XML]
+    return (b"".join(body)[:MAX_XML],)
+
+
 class Journal:
     """The last entries, oldest first. `noted` is told of each."""
 
@@ -120,7 +129,7 @@ class Journal:
         sent_octets: int = 0,
         received_octets: int = 0,
         request: bytes = b"",
-        reply: str = "",
+        reply: Body = "",
     ) -> None:
         """Note one exchange that is over."""
         self._entries.append(
@@ -135,7 +144,7 @@ class Journal:
                 sent_octets,
                 received_octets,
                 request[:MAX_XML],
-                reply[:MAX_XML],
+                reply if sent_octets <= MAX_XML else _cut(reply),
             )
         )
         for waiting in self._waiting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import NoReturn
 
 from lxml import etree
 
@@ -13,7 +14,7 @@ from device.errors import ActionNotSupported, DeviceError
 from device.eventing.delivery import Outcome
 from device.panel.journal import Direction, Journal
 from device.soap.dispatch import Answer, Attachment, Dispatcher, Incoming, Route
-from device.soap.envelope import Envelope
+from device.soap.envelope import Body, Envelope
 
 OK = "ok"
 BROKEN = "broken off"
@@ -30,58 +31,69 @@ class RecordingDispatcher(Dispatcher):
     def add(self, *routes: Route) -> None:
         super().add(*map(self._recorded, routes))
 
-    def route(self, envelope: Envelope) -> Route:
-        try:
-            return super().route(envelope)
-        except ActionNotSupported as error:
-            xml = _xml(envelope)
-            outcome = faults.fault_for(error).subcode
-            self._journal.add(
-                Direction.REQUEST,
-                "",
-                envelope.action,
-                outcome,
-                seconds=0.0,
-                received_octets=len(xml),
-                request=xml,
-            )
-            raise
+    def refuse(self, envelope: Envelope) -> NoReturn:
+        xml = _xml(envelope)
+        self._journal.add(
+            Direction.REQUEST,
+            "",
+            envelope.action,
+            faults.fault_for(ActionNotSupported(envelope.action)).subcode,
+            seconds=0.0,
+            received_octets=len(xml),
+            request=xml,
+        )
+        super().refuse(envelope)
 
     def _recorded(self, route: Route) -> Route:
+        action, inner = route.action, route.handler
+
         async def handler(incoming: Incoming) -> Answer:
             began = self._clock.monotonic()
-
-            def note(outcome: str, reply: str = "", image_octets: int = 0) -> None:
-                self._journal.add(
-                    Direction.REQUEST,
-                    incoming.peer,
-                    route.action,
-                    outcome,
-                    seconds=self._clock.monotonic() - began,
-                    sent_octets=len(reply) + image_octets,
-                    received_octets=len(incoming.raw),
-                    request=incoming.raw,
-                    reply=reply,
-                )
-
             try:
-                answer = await route.handler(incoming)
+                answer = await inner(incoming)
             except DeviceError as error:
                 known = type(error) in faults.TABLE
-                note(faults.fault_for(error, route.service).subcode if known else "internal error")
+                outcome = (
+                    faults.fault_for(error, route.service).subcode if known else "internal error"
+                )
+                self._note(incoming, action, began, outcome)
                 raise
             except BaseException:
-                note(BROKEN)
+                self._note(incoming, action, began, BROKEN)
                 raise
             if answer.attachment is None:
-                note(OK, answer.body)
+                self._note(incoming, action, began, OK, answer.body)
                 return answer
-            counted = _Counted(
-                answer.attachment, lambda outcome, octets: note(outcome, answer.body, octets)
-            )
-            return replace(answer, attachment=counted)
+
+            def over(outcome: str, octets: int) -> None:
+                self._note(incoming, action, began, outcome, answer.body, octets)
+
+            return answer._replace(attachment=_Counted(answer.attachment, over))
 
         return replace(route, handler=handler)
+
+    def _note(
+        self,
+        incoming: Incoming,
+        action: str,
+        began: float,
+        outcome: str,
+        reply: Body = "",
+        image_octets: int = 0,
+    ) -> None:
+        raw = incoming.raw
+        size = len(reply) if isinstance(reply, str) else sum(map(len, reply))
+        self._journal.add(
+            Direction.REQUEST,
+            incoming.peer,
+            action,
+            outcome,
+            seconds=self._clock.monotonic() - began,
+            sent_octets=size + image_octets,
+            received_octets=len(raw),
+            request=raw,
+            reply=reply,
+        )
 
 
 class _Counted:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from device.errors import ConflictingRequiredParameters, InvalidArgs
 from device.jobs.machine import Job
 from device.jobs.transfer import ImageTransfer
 from device.model.job import JobRecord
 from device.scan import write_job
-from device.scan.read import RequestedName
+from device.scan.read import ExpandedName
 from device.scan.validation import Verdict
 from device.soap import xml
 from device.soap.dispatch import Answer, Handler, Incoming, Route
@@ -134,67 +134,60 @@ def validated(verdict: Verdict) -> Answer:
     )
 
 
-def scanner_elements(
-    names: Iterable[RequestedName], section: Callable[[RequestedName], str | None]
-) -> Answer:
-    """GetScannerElementsResponse: one ElementData for each name, in the order asked for."""
-    entries = _element_data(names, lambda name, _: section(name))
-    return Answer(
-        element("wscn:GetScannerElementsResponse", element("wscn:ScannerElements", *entries)),
-        _SCAN,
-    )
+def element_data(name: ExpandedName, asked: str, content: str | None) -> bytes:
+    """An ElementData with a section's XML, for a name that was spelt as `asked`.
+
+    A name without content is no fault: it is echoed with `Valid="false"`.
+    """
+    marks = f'{_echo(name, asked)} Valid="{"false" if content is None else "true"}"'
+    return element("wscn:ElementData", content or "", attributes=marks).encode()
+
+
+def scanner_elements(entries: Sequence[bytes]) -> Answer:
+    """GetScannerElementsResponse: an ElementData for each name, in the order asked for."""
+    return _elements("GetScannerElementsResponse", "ScannerElements", entries)
 
 
 def job_elements(
-    names: Iterable[RequestedName], section: Callable[[RequestedName, int], str | None]
+    names: Mapping[ExpandedName, str], section: Callable[[ExpandedName, int], str | None]
 ) -> Answer:
     """GetJobElementsResponse.
 
     `section` is told how many octets are left; it is asked for Documents last.
     """
-    entries = _element_data(names, section)
-    return Answer(
-        element("wscn:GetJobElementsResponse", element("wscn:JobElements", *entries)), _SCAN
-    )
+    found: dict[ExpandedName, bytes] = {}
+    room = MAX_LISTED
+    for name in sorted(names, key=lambda one: one == (WSCN, "Documents")):
+        asked = names[name]
+        content = section(name, room - len(_echo(name, asked).encode()) - _FRAME)
+        found[name] = element_data(name, asked, content)
+        room -= len(found[name])
+    return _elements("GetJobElementsResponse", "JobElements", [found[name] for name in names])
 
 
-def _element_data(
-    names: Iterable[RequestedName], section: Callable[[RequestedName, int], str | None]
-) -> list[str]:
-    """An unknown name is no fault: it is echoed with `Valid="false"` and no content.
-
-    A name asked for twice is answered once, so that a request cannot multiply the answer.
-
+def _elements(response: str, container: str, entries: Sequence[bytes]) -> Answer:
+    """
     Raises:
         InvalidArgs: the names alone would overflow the answer.
     """
-    wanted: dict[tuple[str, str], RequestedName] = {}
-    for name in names:
-        wanted.setdefault((name.namespace, name.local), name)
-    entries = dict.fromkeys(wanted, "")
-    room = MAX_LISTED
-    for key, name in sorted(wanted.items(), key=lambda one: one[0] == (WSCN, "Documents")):
-        echo = _echo(name)
-        content = section(name, room - len(echo.encode()) - _FRAME)
-        marks = f'{echo} Valid="{"false" if content is None else "true"}"'
-        entries[key] = element("wscn:ElementData", content or "", attributes=marks)
-        room -= len(entries[key].encode())
-        if room < 0:
-            raise InvalidArgs("RequestedElements", "asks for more than one answer may hold")
-    return list(entries.values())
+    if sum(map(len, entries)) > MAX_LISTED:
+        raise InvalidArgs("RequestedElements", "asks for more than one answer may hold")
+    begin = f"<wscn:{response}><wscn:{container}>".encode()
+    end = f"</wscn:{container}></wscn:{response}>".encode()
+    return Answer((begin, *entries, end), _SCAN)
 
 
-def _echo(name: RequestedName) -> str:
+def _echo(name: ExpandedName, asked: str) -> str:
     """The Name attribute, with the prefix of a vendor's section declared again."""
-    if name.namespace == WSCN:
-        return attribute("Name", f"wscn:{name.local}")
-    if not name.namespace:
-        return attribute("Name", name.local)
-    prefix = name.asked.partition(":")[0]
+    namespace, local = name
+    if namespace == WSCN:
+        return attribute("Name", f"wscn:{local}")
+    if not namespace:
+        return attribute("Name", local)
+    prefix = asked.partition(":")[0]
     if prefix in PREFIXES or not prefix.isidentifier():
         prefix = "ext"
-    declared = attribute(f"xmlns:{prefix}", name.namespace)
-    return declared + attribute("Name", f"{prefix}:{name.local}")
+    return attribute(f"xmlns:{prefix}", namespace) + attribute("Name", f"{prefix}:{local}")
 
 
 def active_jobs(records: Iterable[JobRecord]) -> Answer:

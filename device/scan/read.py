@@ -6,8 +6,6 @@ Child order, prefixes, padding, both members of a choice and foreign content are
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from device.errors import InvalidArgs
 from device.model.ticket import ScanTicket
 from device.soap import xml
@@ -15,34 +13,36 @@ from device.soap.namespaces import WSCN
 from device.soap.xml import Element
 from device.ticket.read import MAX_TEXT, read_ticket
 
-
-class RequestedName(NamedTuple):
-    """A section that a client asks for: its expanded name, and the text it was spelt by."""
-
-    namespace: str
-    local: str
-    asked: str
+_NAME = f"{{{WSCN}}}Name"
 
 
-def requested_names(body: Element) -> tuple[RequestedName, ...]:
-    """The sections that a Get…Elements request names.
+ExpandedName = tuple[str, str]
+"""Namespace and local name."""
 
-    A name without prefix is taken as a scan name, as the published example has one.
+
+def requested_names(body: Element) -> dict[ExpandedName, str]:
+    """The sections that a Get…Elements request names, with the text that each was spelt by.
+
+    A name without prefix is taken as a scan name, as the published example has one. A name that
+    is there twice counts once, so that a request cannot multiply its answer.
 
     Raises:
         InvalidArgs: there is no RequestedElements, no Name in it, or an empty one.
     """
-    requested = xml.need(body, WSCN, "RequestedElements")
-    found = []
-    for name in xml.children(requested, WSCN, "Name"):
+    found: dict[ExpandedName, str] = {}
+    for name in xml.need(body, WSCN, "RequestedElements").iterchildren(_NAME):
         asked = xml.text(name)
-        namespace, local = xml.resolve_qname(asked, name, WSCN)
+        prefix, _, local = asked.partition(":")
+        if prefix == name.prefix:  # the one that Name itself has, so it means the same
+            namespace = WSCN
+        else:
+            namespace, local = xml.resolve_qname(asked, name, WSCN)
         if not local:
             raise InvalidArgs("Name", "names nothing", asked[:80])
-        found.append(RequestedName(namespace, local, asked))
+        found.setdefault((namespace, local), asked)
     if not found:
         raise InvalidArgs("Name", "is missing in RequestedElements")
-    return tuple(found)
+    return found
 
 
 def job_id(body: Element) -> int | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from device.errors import InvalidDestinationToken, InvalidScanIdentifier
@@ -15,7 +15,7 @@ from device.model.job import JobRecord
 from device.model.status import ScannerStatus
 from device.model.ticket import DocumentFinalParameters, ImageInformation, ScanTicket
 from device.scan import operations, read, write_job, write_scanner
-from device.scan.read import RequestedName
+from device.scan.read import ExpandedName
 from device.scan.validation import Verdict, resolve
 from device.soap.dispatch import Answer, Incoming, Route
 from device.soap.namespaces import WSCN
@@ -53,6 +53,7 @@ class Jobs(Protocol):
     def cancel(self, job_id: int | str, *, at_device: bool = False) -> None: ...
 
 
+_SECOND = timedelta(seconds=1)
 StartedHere = Callable[[str | None, str | None], Callable[[Job], None] | None]
 
 
@@ -75,13 +76,12 @@ class ScanService:
         default_ticket: ScanTicket,
         now: Callable[[], datetime],
         started: StartedHere | None = None,
-        vendor_sections: Mapping[tuple[str, str], str] | None = None,
+        vendor_sections: Mapping[ExpandedName, str] | None = None,
     ) -> None:
         self._jobs = jobs
         self._now = now
         self._started = started or _nothing_started
         self._vendor_sections = dict(vendor_sections or {})
-        self._told: tuple[tuple[ScannerStatus, datetime], str] | None = None
         self._description = description
         self._wished_ticket = default_ticket
         self.reconfigure(configuration)
@@ -91,11 +91,17 @@ class ScanService:
         self.configuration = configuration
         self.default_ticket = _usable(self._wished_ticket, configuration)
         # These seldom change while we run; writing them once makes the common answers cheap.
-        self._sections: Mapping[str, str] = {
-            "ScannerDescription": write_scanner.description(self._description),
-            "ScannerConfiguration": write_scanner.configuration(configuration),
-            "DefaultScanTicket": write_ticket.ticket("DefaultScanTicket", self.default_ticket),
+        ticket = write_ticket.ticket("DefaultScanTicket", self.default_ticket)
+        self._sections = {
+            name: operations.element_data(name, name[1], xml)
+            for name, xml in (
+                ((WSCN, "ScannerDescription"), write_scanner.description(self._description)),
+                ((WSCN, "ScannerConfiguration"), write_scanner.configuration(configuration)),
+                ((WSCN, "DefaultScanTicket"), ticket),
+            )
         }
+        self._told_status: ScannerStatus | None = None
+        self._told_second = datetime.min.replace(tzinfo=UTC)
 
     def routes(self) -> tuple[Route, ...]:
         """All operations, for the dispatcher."""
@@ -151,25 +157,25 @@ class ScanService:
 
     async def get_scanner_elements(self, incoming: Incoming) -> Answer:
         """Tell the sections that were asked for (ws-scan section 7.5)."""
-
-        def section(name: RequestedName) -> str | None:
-            if name.namespace != WSCN:
-                return self._vendor_sections.get((name.namespace, name.local))
-            if name.local == "ScannerStatus":
-                return self._status()
-            return self._sections.get(name.local)
-
+        names = read.requested_names(operations.body_of(incoming))
+        self._tell_status()
         return operations.scanner_elements(
-            read.requested_names(operations.body_of(incoming)), section
+            [
+                self._sections.get(name)
+                or operations.element_data(name, asked, self._vendor_sections.get(name))
+                for name, asked in names.items()
+            ]
         )
 
-    def _status(self) -> str:
-        """ScannerStatus as XML: the same as before, unless it changed or a second went by."""
+    def _tell_status(self) -> None:
+        """Write ScannerStatus anew if it is another one, or another second."""
         status, now = self._jobs.status(), self._now()
-        key = (status, now.replace(microsecond=0))
-        if self._told is None or self._told[0] != key:
-            self._told = (key, write_scanner.status(status, now))
-        return self._told[1]
+        if status is self._told_status and self._told_second <= now < self._told_second + _SECOND:
+            return
+        self._told_status, self._told_second = status, now.replace(microsecond=0)
+        name = (WSCN, "ScannerStatus")
+        xml = write_scanner.status(status, now)
+        self._sections[name] = operations.element_data(name, name[1], xml)
 
     async def get_job_elements(self, incoming: Incoming) -> Answer:
         """Tell sections of one job, live or finished (ws-scan section 7.6)."""
@@ -177,8 +183,8 @@ class ScanService:
         names = read.requested_names(body)
         record = self._jobs.record(read.job_id(body))
 
-        def section(name: RequestedName, room: int) -> str | None:
-            match name.local if name.namespace == WSCN else None:
+        def section(name: ExpandedName, room: int) -> str | None:
+            match name[1] if name[0] == WSCN else None:
                 case "JobStatus":
                     return write_job.job_status(record.status)
                 case "ScanTicket":

@@ -30,6 +30,7 @@ _UNDERSTOOD = frozenset({WSA, WSD, WSE})
 _SINGLE = frozenset(
     f"{{{WSA}}}{local}" for local in ("Action", "MessageID", "To", "ReplyTo", "FaultTo")
 )
+_REPLIES = frozenset({f"{{{WSA}}}ReplyTo", f"{{{WSA}}}FaultTo"})
 _OUR_ROLES = frozenset(
     {
         "",
@@ -62,12 +63,11 @@ def check_request(envelope: Envelope) -> None:
     seen: set[str] = set()
     for block in envelope.headers:
         if block.tag in _SINGLE:
-            local = xml.local_name(block)
             if block.tag in seen:
-                raise InvalidHeader(local, xml.text(block), "it is there twice")
+                raise InvalidHeader(xml.local_name(block), xml.text(block), "it is there twice")
             seen.add(block.tag)
-            if local in ("ReplyTo", "FaultTo"):
-                _check_anonymous(block, local)
+            if block.tag in _REPLIES:
+                _check_anonymous(block, xml.local_name(block))
         elif xml.namespace_of(block) not in _UNDERSTOOD and _must_understand(block):
             raise MustUnderstand(xml.namespace_of(block), xml.local_name(block))
 

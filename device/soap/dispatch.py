@@ -6,13 +6,13 @@ whichever address they hold (clients.md, section 1, point 11).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import NamedTuple, NoReturn, Protocol
 
 from device.errors import ActionNotSupported, InvalidArgs
 from device.soap import xml
-from device.soap.envelope import Envelope
+from device.soap.envelope import Body, Envelope
 
 
 class Attachment(Protocol):
@@ -42,8 +42,7 @@ class Part:
     chunks: AsyncIterator[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """A request and where it came in.
 
     `base_url` is scheme, address and port by which the peer reached us, without a path.
@@ -55,27 +54,26 @@ class Incoming:
     envelope: Envelope
     peer: str
     base_url: str
+    raw: bytes = b""
     parts: AsyncIterator[Part] | None = None
     client_certificate: bytes | None = None
-    raw: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A response: XML for the body and for extra headers, and perhaps an attachment.
+class Answer(NamedTuple):
+    """A response: what stands in its body, XML for extra headers, and perhaps an attachment.
 
     `prefixes` are the house prefixes that the XML uses. An action of "" is the request's own with
     `Response` behind it.
     """
 
-    body: str
+    body: Body
     prefixes: tuple[str, ...] = ()
     action: str = ""
     headers: str = ""
     attachment: Attachment | None = None
 
 
-Handler = Callable[[Incoming], Awaitable[Answer]]
+Handler = Callable[[Incoming], Coroutine[None, None, Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +94,12 @@ class Route:
     once: bool = False
     streams: bool = False
     one_way: bool = False
+    tags: frozenset[str] = field(init=False)
+    """`bodies` with their namespace, as a body element's tag has it."""
+
+    def __post_init__(self) -> None:
+        tags = frozenset(f"{{{self.service}}}{body}" for body in self.bodies)
+        object.__setattr__(self, "tags", tags)
 
 
 class Dispatcher:
@@ -117,10 +121,11 @@ class Dispatcher:
         Raises:
             ActionNotSupported: there is none with this action.
         """
-        route = self._routes.get(envelope.action)
-        if route is None:
-            raise ActionNotSupported(envelope.action)
-        return route
+        return self._routes.get(envelope.action) or self.refuse(envelope)
+
+    def refuse(self, envelope: Envelope) -> NoReturn:
+        """Answer an envelope whose action is not there."""
+        raise ActionNotSupported(envelope.action)
 
     @property
     def actions(self) -> frozenset[str]:
@@ -139,5 +144,5 @@ def check_body(route: Route, envelope: Envelope) -> None:
     body = envelope.body
     if body is None:
         raise InvalidArgs(route.bodies[0], "is missing in the body")
-    if xml.namespace_of(body) != route.service or xml.local_name(body) not in route.bodies:
+    if body.tag not in route.tags:
         raise InvalidArgs(xml.local_name(body), "does not belong to this action")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from device.errors import MalformedMessage, VersionMismatch
 from device.soap import xml
@@ -14,14 +14,18 @@ from device.soap.xml import Element
 DECLARATION = '<?xml version="1.0"?>'
 """Without an encoding: PyWSD decodes first, and lxml then refuses a declared encoding."""
 
-_ACTION, _MESSAGEID, _TO, _RELATESTO = _ADDRESSING = tuple(
+_ACTION, _MESSAGEID, _TO, _RELATESTO = tuple(
     f"{{{WSA}}}{local}" for local in ("Action", "MessageID", "To", "RelatesTo")
 )
+_ADDRESSING = frozenset({_ACTION, _MESSAGEID, _TO, _RELATESTO})
 _ENVELOPE, _HEADER, _BODY = (f"{{{SOAP}}}{local}" for local in ("Envelope", "Header", "Body"))
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+Body = str | tuple[bytes, ...]
+"""What stands in a body, as XML: text, or pieces of UTF-8 that were written before."""
+
+
+class Envelope(NamedTuple):
     """A message as it came in. A header that is missing is an empty string.
 
     `headers` holds every header block, `body` the first element of the body, if any.
@@ -47,16 +51,22 @@ def read(data: bytes, limit: int = xml.MAX_ENVELOPE) -> Envelope:
         if root.tag == f"{{{SOAP11}}}Envelope" or xml.local_name(root) == "Envelope":
             raise VersionMismatch
         raise MalformedMessage("it is no SOAP envelope")
-    body = next(root.iterchildren(_BODY), None)
+    header = body = None
+    for child in root:
+        tag = child.tag
+        if tag == _BODY:
+            body = child if body is None else body
+        elif tag == _HEADER:
+            header = child if header is None else header
     if body is None:
         raise MalformedMessage("the envelope has no body")
-    header = next(root.iterchildren(_HEADER), None)
     blocks = () if header is None else tuple(header)
 
     values: dict[str, str] = {}
     for block in blocks:
-        if block.tag in _ADDRESSING and block.tag not in values:
-            values[block.tag] = xml.text(block)
+        tag = block.tag
+        if tag in _ADDRESSING and tag not in values:
+            values[tag] = xml.text(block)
     return Envelope(
         action=canonical(values.get(_ACTION, "")),
         message_id=values.get(_MESSAGEID, ""),
@@ -69,12 +79,12 @@ def read(data: bytes, limit: int = xml.MAX_ENVELOPE) -> Envelope:
 
 def write(
     action: str,
-    body: str,
+    body: Body,
     *,
     message_id: str,
     relates_to: str = "",
     to: str = ANONYMOUS,
-    prefixes: Iterable[str] = (),
+    prefixes: tuple[str, ...] = (),
     headers: str = "",
 ) -> bytes:
     """Write a SOAP 1.2 envelope in UTF-8.
@@ -82,10 +92,17 @@ def write(
     `body` and `headers` are XML already; `prefixes` are the house prefixes that they use beside
     `soap` and `wsa`.
     """
-    declared = declarations(dict.fromkeys(("soap", "wsa", *prefixes)))
     relates = leaf("wsa:RelatesTo", relates_to) if relates_to else ""
-    return (
-        f"{DECLARATION}<soap:Envelope{declared}><soap:Header>"
-        f"{leaf('wsa:Action', action)}{leaf('wsa:MessageID', message_id)}{relates}"
-        f"{leaf('wsa:To', to)}{headers}</soap:Header><soap:Body>{body}</soap:Body></soap:Envelope>"
-    ).encode()
+    head = (
+        f"{_head(action, prefixes)}{leaf('wsa:MessageID', message_id)}{relates}"
+        f"{leaf('wsa:To', to)}{headers}</soap:Header><soap:Body>"
+    )
+    pieces = (body.encode(),) if isinstance(body, str) else body
+    return b"".join((head.encode(), *pieces, b"</soap:Body></soap:Envelope>"))
+
+
+@lru_cache(maxsize=256)
+def _head(action: str, prefixes: tuple[str, ...]) -> str:
+    """What all messages with this action begin with."""
+    declared = declarations(dict.fromkeys(("soap", "wsa", *prefixes)))
+    return f"{DECLARATION}<soap:Envelope{declared}><soap:Header>{leaf('wsa:Action', action)}"
