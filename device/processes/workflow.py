@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
-from cryptography import x509
-
 from device.clock import Clock
 from device.directory.client import Logon
 from device.dsp import process
@@ -198,6 +196,8 @@ async def _vouched(journal: Journal, logon: Logon | None, host: str) -> Journal:
 
 
 def _as_pem(certificates: Iterable[bytes]) -> Iterable[str]:
+    from cryptography import x509  # 9 MB that no device without a directory needs
+
     for der in certificates:
         try:
             x509.load_der_x509_certificate(der)
