@@ -46,12 +46,20 @@ class Mode(StrEnum):
     COLOR = "Color"
 
 
+class Film(StrEnum):
+    """What kind of film lies in a transparency unit."""
+
+    POSITIVE = "positive"
+    NEGATIVE = "negative"
+
+
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
     """One page to acquire: the area of the original, and how finely.
 
     `depth` is bits per sample: 1 with LINEART, 8 or 16 otherwise. Offsets count from the lead
-    corner of the media. `back` is true for the second side of a sheet.
+    corner of the media. `back` is true for the second side of a sheet. `film` is for a transparency
+    unit: a negative comes as a positive picture.
     """
 
     source: Source
@@ -64,6 +72,7 @@ class ScanRequest:
     width_mm: float
     height_mm: float
     back: bool = False
+    film: Film | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +138,8 @@ class Resolutions:
 class Abilities:
     """What one source of real media can do: modes with their depths, resolutions, its area.
 
-    `native` is the device's own name for the source, '' if it has none.
+    `native` is the device's own name for the source, '' if it has none. `films` are for a
+    transparency unit.
     """
 
     source: Source
@@ -139,6 +149,7 @@ class Abilities:
     width_mm: float
     height_mm: float
     native: str = ""
+    films: tuple[Film, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

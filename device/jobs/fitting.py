@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import floor
 
-from device.jobs.request import SOURCES
+from device.jobs.request import FILMS, SOURCES
 from device.model.capabilities import (
     ADF,
     ADF_DUPLEX,
@@ -20,7 +20,7 @@ from device.model.capabilities import (
     SideCapabilities,
 )
 from device.model.ticket import Size
-from scanner_backends.base import MM_PER_INCH, Abilities, Description, Mode, Resolutions
+from scanner_backends.base import MM_PER_INCH, Abilities, Description, Film, Mode, Resolutions
 from scanner_backends.errors import SourceError
 
 MAX_DPI = 9_600
@@ -77,8 +77,13 @@ def fitted(claimed: ScannerConfiguration, has: Description) -> ScannerConfigurat
         adf_back=duplex,
         adf_duplex=duplex is not None,
         film=film,
-        film_scan_modes=(claimed.film_scan_modes or ("ColorSlideFilm",)) if film else (),
+        film_scan_modes=_film_scan_modes(has) if film else (),
     )
+
+
+def _film_scan_modes(has: Description) -> tuple[str, ...]:
+    films = {film for ability in has.sources for film in ability.films} or {Film.POSITIVE}
+    return tuple(mode for mode, film in FILMS.items() if film in films)
 
 
 def _side(claimed: ScannerConfiguration, source: str, has: Abilities) -> SideCapabilities | None:

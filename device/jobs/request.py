@@ -6,7 +6,7 @@ from device.imaging.spec import ImageSpec
 from device.model.capabilities import ADF, ADF_DUPLEX, FILM, PLATEN
 from device.model.ticket import DocumentFinalParameters, ImageInformation
 from device.model.units import MM_PER_INCH, mil_to_mm
-from scanner_backends.base import Mode, ScanRequest, Source
+from scanner_backends.base import Film, Mode, ScanRequest, Source
 
 SOURCES = {
     PLATEN: Source.FLATBED,
@@ -14,6 +14,13 @@ SOURCES = {
     ADF_DUPLEX: Source.ADF_DUPLEX,
     FILM: Source.TRANSPARENCY,
 }
+
+FILMS = {
+    "ColorSlideFilm": Film.POSITIVE,
+    "ColorNegativeFilm": Film.NEGATIVE,
+    "BlackandWhiteNegativeFilm": Film.NEGATIVE,
+}
+"""FilmScanMode → film. Whether a picture is in colour, ColorProcessing says."""
 
 INPUT_SOURCES = {sane: source for source, sane in SOURCES.items()}
 
@@ -47,6 +54,7 @@ def scan_request(parameters: DocumentFinalParameters, *, back: bool = False) -> 
         width_mm=max(mil_to_mm(side.region.width.value), MM_PER_INCH / x_dpi),
         height_mm=max(mil_to_mm(side.region.height.value), MM_PER_INCH / y_dpi),
         back=back,
+        film=FILMS.get(parameters.film_scan_mode.value) if parameters.film_scan_mode else None,
     )
 
 

@@ -19,6 +19,7 @@ from device.imaging.spec import ImageSpec
 from scanner_backends.base import (
     Abilities,
     Description,
+    Film,
     Mode,
     Pressed,
     Resolutions,
@@ -198,6 +199,7 @@ def _abilities_of(told: dict[str, Any]) -> Abilities:
         width_mm=float(told["width_mm"]),
         height_mm=float(told["height_mm"]),
         native=str(told["native"]),
+        films=tuple(Film(film) for film in told["films"]),
     )
 
 
@@ -312,6 +314,7 @@ def order_of(line: bytes) -> Order:
             request = told["request"]
             request["source"] = Source(request["source"])
             request["mode"] = Mode(request["mode"])
+            request["film"] = None if request["film"] is None else Film(request["film"])
             spec = ImageSpec(**told["spec"])
             request, part = ScanRequest(**request), Part(told["part"])
             marks = bool(told["ahead"]), bool(told["picture"])

@@ -6,7 +6,7 @@ from math import ceil, floor
 
 from scanner_backends.base import MM_PER_INCH, Abilities, Mode, Resolutions, Source
 from scanner_backends.sane.controls import Controls
-from scanner_backends.sane.mapping import choose_source, sources
+from scanner_backends.sane.mapping import choose_source, films, sources
 from scanner_backends.sane.options import Role, is_deep, mode_of
 from scanner_backends.sane.roles import FEEDERS, depths, find, highest, put, texts
 from scanner_backends.sane.words import Frame, Option, Range, Unit
@@ -43,6 +43,7 @@ def _abilities_of(controls: Controls, source: Source, native: str) -> Abilities:
         width_mm=_reach_mm(controls, Role.LEFT, Role.RIGHT, now_x, told.pixels_per_line),
         height_mm=_reach_mm(controls, Role.TOP, Role.BOTTOM, now_y, told.lines),
         native=native,
+        films=tuple(films(controls)) if source is Source.TRANSPARENCY else (),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scanner_backends.base import MM_PER_INCH, Mode, ScanRequest, Source
+from scanner_backends.base import MM_PER_INCH, Film, Mode, ScanRequest, Source
 from scanner_backends.errors import Inval
 from scanner_backends.sane.controls import Controls, at_least, at_most, nearest
 from scanner_backends.sane.options import (
@@ -12,6 +12,7 @@ from scanner_backends.sane.options import (
     NO_DUPLEX,
     SUBSTITUTES,
     Role,
+    film_of,
     is_deep,
     mode_of,
     source_of,
@@ -62,6 +63,8 @@ def apply(controls: Controls, request: ScanRequest, type_: str) -> Placed:
         raise Inval(f"The scanner has no source {request.source}; it has {', '.join(there)}.")
     put(controls, Role.PREVIEW, False)
     choose_source(controls, request.source, there[request.source])
+    choose_film(controls, request.film)
+    put(controls, Role.LAMP, True)
     _choose_mode(controls, request.mode, request.depth)
     x_dpi, y_dpi = _choose_resolution(controls, request.x_dpi, request.y_dpi)
     if request.source in FEEDERS:
@@ -107,6 +110,41 @@ def _turns_to_duplex(option: Option | None) -> bool:
     if option is None or not option.settable:
         return False
     return option.kind is Kind.BOOL or matching(texts(option), DUPLEX) is not None
+
+
+# ---- film
+
+
+def films(controls: Controls) -> dict[Film, str]:
+    """The kinds of film that can be chosen, and what the device calls them.
+
+    An option of its own decides, or else which source is chosen.
+    """
+    option = find(controls, Role.FILM)
+    if option is not None and option.kind is Kind.BOOL:
+        return {Film.POSITIVE: "", Film.NEGATIVE: ""} if option.settable else {}
+    natives = texts(option) or [
+        native
+        for native in texts(find(controls, Role.SOURCE))
+        if source_of(native) is Source.TRANSPARENCY
+    ]
+    found: dict[Film, str] = {}
+    for native in natives:
+        film = film_of(native)
+        if film is not None:
+            found.setdefault(film, native)
+    return found
+
+
+def choose_film(controls: Controls, film: Film | None) -> None:
+    """Tell the device what kind of film is in its transparency unit, where it asks."""
+    option = find(controls, Role.FILM)
+    if option is not None and option.kind is Kind.BOOL:
+        controls.put(option.name, film is Film.NEGATIVE)
+        return
+    native = None if film is None else films(controls).get(film)
+    if native is not None:
+        put(controls, Role.SOURCE if option is None else Role.FILM, native)
 
 
 # ---- mode and depth

@@ -11,7 +11,7 @@ import re
 from enum import StrEnum
 from typing import TypeVar
 
-from scanner_backends.base import Mode, Source
+from scanner_backends.base import Film, Mode, Source
 
 _Found = TypeVar("_Found")
 
@@ -32,6 +32,8 @@ class Role(StrEnum):
     BOTTOM = "lower edge"
     PAGE_WIDTH = "width of the sheet"
     PAGE_HEIGHT = "height of the sheet"
+    FILM = "kind of film"
+    LAMP = "lamp, on while scanning"
     PREVIEW = "preview, always off"
     TONE = "left alone: made after the scan"
 
@@ -50,6 +52,8 @@ NAMES: dict[Role, tuple[str, ...]] = {
     Role.BOTTOM: ("br-y",),
     Role.PAGE_WIDTH: ("page-width", "pagewidth"),
     Role.PAGE_HEIGHT: ("page-height", "pageheight"),
+    Role.FILM: ("film-type", "film_type", "negative"),
+    Role.LAMP: ("lamp-switch", "lamp"),
     Role.PREVIEW: ("preview",),
     Role.TONE: (
         "brightness",
@@ -90,6 +94,12 @@ MODES: tuple[tuple[str, Mode | None], ...] = (
 )
 """Names of modes, in small letters. Halftones are not used: one bit is made from grey."""
 
+FILMS: tuple[tuple[str, Film | None], ...] = (
+    (r"negativ", Film.NEGATIVE),
+    (r"positiv|slide|transparen|reversal", Film.POSITIVE),
+)
+"""Names of kinds of film, in small letters; of sources, too, where each kind is one."""
+
 NO_DUPLEX, DUPLEX = r"simplex|one|single|front", r"duplex|two|both|double"
 
 TYPES: tuple[tuple[str, Source], ...] = (
@@ -115,6 +125,11 @@ def source_of(native: str) -> Source | None:
 def mode_of(native: str) -> Mode | None:
     """What a device means by the name of a mode."""
     return _first(MODES, native)
+
+
+def film_of(native: str) -> Film | None:
+    """The kind of film that a device means by the name of one, or of a source."""
+    return _first(FILMS, native)
 
 
 def source_of_type(type_: str) -> Source:

@@ -14,7 +14,7 @@ from device.model.capabilities import ADF, ADF_DUPLEX, FILM, PLATEN
 from device.model.ticket import Size
 from device.profile import read
 from device.settings import parse_toml
-from scanner_backends.base import Abilities, Description, Mode, Resolutions, Source
+from scanner_backends.base import Abilities, Description, Film, Mode, Resolutions, Source
 from scanner_backends.errors import SourceError
 from scanner_backends.sane.options import SUBSTITUTES
 
@@ -51,7 +51,14 @@ def test_sources_are_those_of_the_scanner():
     assert both.adf_back is not None
     film = announced(ability(Source.TRANSPARENCY))
     assert film.sources == (FILM,)
-    assert film.film_scan_modes
+    assert film.film_scan_modes == ("ColorSlideFilm",)
+    both = announced(ability(Source.TRANSPARENCY, films=(Film.POSITIVE, Film.NEGATIVE)))
+    assert both.film_scan_modes == (
+        "ColorSlideFilm",
+        "ColorNegativeFilm",
+        "BlackandWhiteNegativeFilm",
+    )
+    assert announced(ability()).film_scan_modes == ()
 
 
 def test_a_feeder_that_cannot_scan_one_side_alone_is_not_announced():

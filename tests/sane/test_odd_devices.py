@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.fake_sane import FakeHandle, Sheet, geometry, grey_sheet, option
 
 from scanner_backends import errors
-from scanner_backends.base import Mode, Resolutions, ScanRequest, Source
+from scanner_backends.base import Film, Mode, Resolutions, ScanRequest, Source
 from scanner_backends.sane.abilities import abilities
 from scanner_backends.sane.controls import Controls, at_least, at_most, nearest
 from scanner_backends.sane.device_file import Wishes
@@ -348,6 +348,66 @@ def test_a_jam_ends_the_run_and_the_next_page_begins_another():
         list(scanner.scan(request).bands)
     assert handle.calls[-1] == "cancel"
     assert len(list(scanner.scan(request).bands)) == 1
+
+
+# ---- film
+
+
+SLIDES = replace(REQUEST, source=Source.TRANSPARENCY, film=Film.POSITIVE)
+NEGATIVES = replace(SLIDES, film=Film.NEGATIVE)
+
+
+@pytest.mark.parametrize(
+    ("options", "slides", "negatives"),
+    [
+        (
+            [
+                option("source", ("Flatbed", "Transparency Unit")),
+                option("film-type", ("Positive Film", "Negative Film", "Positive Slide")),
+            ],
+            {"source": "Transparency Unit", "film-type": "Positive Film"},
+            {"source": "Transparency Unit", "film-type": "Negative Film"},
+        ),
+        (
+            [option("source", ("Normal", "Slide", "Negative"))],
+            {"source": "Slide"},
+            {"source": "Negative"},
+        ),
+        (
+            [
+                option("source", ("Flatbed", "Transparency Adapter")),
+                option("negative", kind=Kind.BOOL),
+            ],
+            {"source": "Transparency Adapter", "negative": False},
+            {"source": "Transparency Adapter", "negative": True},
+        ),
+    ],
+)
+def test_the_kind_of_film_is_an_option_or_a_source(options, slides, negatives):
+    handle = FakeHandle([DPI, *options], [SHEET] * 4)
+    scanner = scanner_of(handle)
+    (unit,) = [one for one in scanner.abilities() if one.source is Source.TRANSPARENCY]
+    assert set(unit.films) == {Film.POSITIVE, Film.NEGATIVE}
+    plain = dict(handle.values, source=options[0].constraint[0])
+    for request, chosen in ((SLIDES, slides), (NEGATIVES, negatives)):
+        assert list(scanner.scan(request).bands)
+        assert {name: handle.values[name] for name in chosen} == chosen
+    assert list(scanner.scan(REQUEST).bands)
+    assert handle.values["source"] == plain["source"]
+    assert not handle.values.get("negative")
+
+
+def test_a_unit_that_does_not_ask_takes_slides():
+    handle = FakeHandle([DPI, option("source", ("Flatbed", "Transparency Unit"))], [SHEET])
+    scanner = scanner_of(handle)
+    assert [one.films for one in scanner.abilities()] == [(), (Film.POSITIVE,)]
+    assert list(scanner.scan(NEGATIVES).bands), "what kind it is cannot be told"
+
+
+def test_the_lamp_is_on_while_it_scans():
+    handle = FakeHandle([DPI, option("lamp-switch", kind=Kind.BOOL)], [SHEET])
+    assert list(scanner_of(handle).scan(REQUEST).bands)
+    assert handle.values["lamp-switch"] is True
 
 
 # ---- waiting and cancelling

@@ -6,8 +6,10 @@ import pytest
 from clients.wsscan import SCAN, FaultAnswer, Side, child, element, scan_ticket, text
 from support.wire import with_settings
 
+from device.jobs.request import FILMS
 from device.model.capabilities import Range, SideCapabilities
 from device.model.ticket import Size
+from scanner_backends.base import Film, Source
 
 conformance = pytest.mark.conformance
 FRONT = "MediaSides/MediaFront"
@@ -226,6 +228,32 @@ def test_a_film_scan_mode_means_nothing_to_other_sources(client):
     client.create_scan_job(wish(element("FilmScanMode", "NotApplicable", must_honor=True)))
     with pytest.raises(FaultAnswer, match="InvalidArgs"):
         client.create_scan_job(wish(element("FilmScanMode", "ColorSlideFilm", must_honor=True)))
+
+
+@conformance("EL-26", "KW-019", "KW-035", "KW-036", "KW-037")
+@pytest.mark.parametrize(
+    ("mode", "film"),
+    [
+        ("ColorSlideFilm", Film.POSITIVE),
+        ("ColorNegativeFilm", Film.NEGATIVE),
+        ("BlackandWhiteNegativeFilm", Film.NEGATIVE),
+    ],
+)
+def test_the_scanner_is_told_what_kind_of_film_it_is(make_device, mode, film):
+    def every_film(found):
+        return replace(with_film(found), film_scan_modes=tuple(FILMS))
+
+    device = make_device(configuration=every_film)
+    wish = element("FilmScanMode", mode)
+    ticket = scan_ticket(source="Film", dpi=1200)
+    ticket = ticket.replace("<sca:MediaSides>", f"{wish}<sca:MediaSides>")
+    job = device.client.create_scan_job(ticket)
+    assert device.client.retrieve_image(job.id, job.token).content
+    device.ended(job.id)
+    plain = device.client.create_scan_job(scan_ticket())
+    assert device.client.retrieve_image(plain.id, plain.token).content
+    asked = [(one.request.source, one.request.film) for one in device.pages.asked]
+    assert asked == [(Source.TRANSPARENCY, film), (Source.FLATBED, None)]
 
 
 @conformance("EL-14", "EL-26", "KW-019")
