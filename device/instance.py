@@ -30,6 +30,7 @@ from device.jobs.history import HistoryStore
 from device.jobs.ports import Limits
 from device.jobs.request import INPUT_SOURCES
 from device.jobs.tray import Tray
+from device.last_look import LastLook
 from device.model.changes import ButtonPressed, Change, ConditionRaised, JobEnded
 from device.model.job import JobState
 from device.notifications import Notifications, Rules
@@ -49,13 +50,14 @@ from device.soap.dispatch import Dispatcher
 from device.soap.namespaces import STABLE_PATH, WSCN, WSDP
 from device.state import State
 from scanner_backends.base import Description
-from scanner_backends.errors import BackendError
+from scanner_backends.errors import BackendError, DeviceBusy
 
 log = logging.getLogger(__name__)
 
 SCAN_PATH = "/scan"
 """Where the scan service of the first device is always."""
 HISTORY_FILE = "jobs.jsonl"
+LAST_LOOK_FILE = "scanner.json"
 CHART_RELOAD_S = 10.0
 JOBS_END_S = 3.0
 IDLE_S = 60.0
@@ -119,6 +121,9 @@ class Device:
         self._reload_asked = asyncio.Event()
         self._job_over = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._minding: list[asyncio.Task[None]] = []  # what uses the source by itself
+        self.name_is_old = False
+        """Whether `sane_name` is that of the last time."""
 
     async def open(self) -> None:
         """Open the source, and look at what it has.
@@ -132,8 +137,24 @@ class Device:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise ConfigError(f"{folder}: cannot hold pages: {error.strerror}.") from None
-        self._description = await self._pages.start()
+        self._description = await self._look()
         self._configuration = possible(self.shape.configuration, self._description)
+
+    async def _look(self) -> Description:
+        """What the source has; if it is busy, what it had the last time. Raises BackendError."""
+        kept = LastLook(self._state.path(LAST_LOOK_FILE), self._source)
+        try:
+            found = await self._pages.start()
+        except DeviceBusy as error:
+            remembered = kept.recall()
+            if remembered is None:
+                raise
+            log.warning("%s It is announced as it was the last time.", error)
+            self.name_is_old = True
+            return remembered
+        if not found.virtual:
+            kept.keep(found)
+        return found
 
     def build(self, host: str, port: int, behind: Callable[[], Sequence[Responder]]) -> None:
         """Introduce the parts to each other.
@@ -225,7 +246,7 @@ class Device:
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin to work. Raises ConfigError when what is left to deliver cannot be read."""
         self._workflow.open(group)
-        self._reloading = group.create_task(self._reload_when_due())
+        self._minding = [group.create_task(self._reload_when_due())]
         self._tasks = [
             group.create_task(self._engine.run()),
             group.create_task(self._notifications.run()),
@@ -233,10 +254,10 @@ class Device:
         ]
         if self._description.buttons:
             self._pages.watched = True
-            self._tasks.append(group.create_task(self._watch_buttons()))
+            self._minding.append(group.create_task(self._watch_buttons()))
         elif not self._description.virtual:
             self._job_over.set()
-            self._tasks.append(group.create_task(self._rest_when_idle()))
+            self._minding.append(group.create_task(self._rest_when_idle()))
         _tell(self._description)
         if self._state.place > 1:
             log.warning(
@@ -247,7 +268,8 @@ class Device:
 
     async def end_jobs(self) -> None:
         """End all jobs in order; then nothing new is taken."""
-        self._reloading.cancel()
+        for task in self._minding:
+            task.cancel()
         await self._workflow.close()
         await self._engine.close(JOBS_END_S)
         self._endpoint.closing = True

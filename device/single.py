@@ -81,7 +81,8 @@ class Single:
         """Follow what is plugged in and out, until cancelled."""
         if not registry.comes_and_goes(self._config.source):
             return
-        key, place = identity.key_of(self._device.sane_name)
+        await self._find_name()
+        key, place = identity.key_of(self._name)
         self._watch.start()
         while True:
             await self._watch.wait(LOOK_AGAIN_S if self._missing else None)
@@ -90,26 +91,39 @@ class Single:
             except BackendError as error:
                 log.error("%s", error)
 
+    async def _find_name(self) -> None:
+        """Learn what the scanner is called now."""
+        self._name = self._device.sane_name
+        if not self._device.name_is_old:
+            return
+        try:
+            found = await search(self._config.source)
+        except BackendError as error:
+            log.error("%s", error)
+            return
+        if len(found) == 1:
+            self._name = found[0].name
+            self._device.renamed(found[0].source)
+
     def stop(self) -> None:
         """Follow nothing any more."""
         self._watch.stop()
 
     async def _look(self, key: str, place: str) -> None:
         """See whether the scanner is there, and by which name. Raises BackendError."""
-        name = self._device.sane_name
-        if not self._missing and identity.is_plugged(name):
+        if not self._missing and identity.is_plugged(self._name):
             return  # it was something else
         alike = [one for one in await search(self._config.source) if one.key == key]
         alike.sort(key=lambda one: one.place != place)
         if alike:
-            await self._is_there(alike[0], name)
+            await self._is_there(alike[0])
         elif not self._missing:
             self._missing = True
-            log.warning("the scanner %s is gone; waiting for it", name)
+            log.warning("the scanner %s is gone; waiting for it", self._name)
             await self._device.unplugged()
 
-    async def _is_there(self, one: Found, name: str) -> None:
-        if self._missing or one.name != name:
-            self._missing = False
+    async def _is_there(self, one: Found) -> None:
+        if self._missing or one.name != self._name:
+            self._missing, self._name = False, one.name
             log.info("the scanner %s is there", one.name)
             await self._device.plugged_in(one.source)

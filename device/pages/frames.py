@@ -157,12 +157,17 @@ def described_frames(description: Description) -> list[Frame]:
     A folder may hold thousands of files, whose list exceeds one frame: each frame carries a
     slice of the JSON text, and an empty one ends it.
     """
-    text = _dumps(asdict(description))
+    text = description_text(description)
     cuts = range(0, len(text), MAX_PAYLOAD)
     return [
         *(Frame(0, Kind.DESCRIBED, text[cut : cut + MAX_PAYLOAD]) for cut in cuts),
         Frame(0, Kind.DESCRIBED),
     ]
+
+
+def description_text(description: Description) -> bytes:
+    """A description as JSON."""
+    return _dumps(asdict(description))
 
 
 def description_of(text: bytes) -> Description:

@@ -366,7 +366,7 @@ class PageLine:
         child = await self._ready()
         child.send(order)
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(patience_s), child.reading:
                 return await answer(child)
         except TimeoutError:
             await self._replace()

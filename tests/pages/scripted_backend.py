@@ -8,7 +8,7 @@ import sys
 import threading
 
 from scanner_backends.base import Description, Mode, Pressed, RawPage, TrayPage
-from scanner_backends.errors import Cancelled, Jammed, NoDocs, SourceError, WarmingUp
+from scanner_backends.errors import Cancelled, DeviceBusy, Jammed, NoDocs, SourceError, WarmingUp
 
 UNWANTED = ("asyncio", "aiohttp", "lxml", "wsdiscovery", "multiprocessing", "pypdfium2")
 
@@ -27,6 +27,9 @@ class ScriptedBackend:
     def describe(self):
         if self.script.startswith("button "):
             return Description("scripted", False, buttons=("scan",))
+        if self.script.startswith("busy "):
+            self.busy()
+            return Description("scripted", False)
         if self.script == "hang":
             self.hang()
         if self.script == "die at once":
@@ -47,7 +50,14 @@ class ScriptedBackend:
             return ()
         return (Pressed("scan", "first"),)
 
+    def busy(self):
+        """While there is the file that the argument names, another program has the scanner."""
+        if os.path.exists(self.script.removeprefix("busy ")):
+            raise DeviceBusy("The scanner is in use by another program.")
+
     def scan(self, request, page):
+        if self.script.startswith("busy "):
+            self.busy()
         self.cancelled.clear()
         self.at("the options")
         self.scans += 1

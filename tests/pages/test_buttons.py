@@ -1,5 +1,8 @@
 """A button of the scanner, from the worker to the computer that waits."""
 
+import asyncio
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ from eventing.subscriber import Sink, Subscriber
 from support.wait import wait_until
 
 from scanner_backends.base import Pressed
-from scanner_backends.errors import Jammed
+from scanner_backends.errors import IoError, Jammed
 
 pytestmark = pytest.mark.usefixtures("scripted")
 
@@ -56,6 +59,17 @@ async def test_what_goes_wrong_is_told(line):
 
 async def test_a_source_without_buttons_has_none_pressed(line):
     assert await (await line("chart")).poll() == ()
+
+
+async def test_a_worker_can_be_ended_while_its_buttons_are_asked_for(line, button: Button):
+    scanner = await line(button.source, term_s=0.2)
+    await scanner.start()
+    os.kill(scanner.worker_pid, signal.SIGSTOP)  # it answers nothing any more
+    asking = asyncio.ensure_future(scanner.poll())
+    await asyncio.sleep(0)
+    await scanner.close()
+    with pytest.raises(IoError):
+        await asking
 
 
 def test_a_press_reaches_the_computer_that_waits_and_its_job_is_taken(start_device, button: Button):
