@@ -28,10 +28,10 @@ from device.http.soap_endpoint import SoapEndpoint
 from device.jobs.engine import Engine
 from device.jobs.history import HistoryStore
 from device.jobs.ports import Limits
-from device.jobs.request import INPUT_SOURCES
 from device.jobs.tray import Tray
 from device.last_look import LastLook
-from device.model.changes import ButtonPressed, Change, ConditionRaised, JobEnded
+from device.minding import Minder
+from device.model.changes import Change, JobEnded
 from device.model.job import JobState
 from device.notifications import Notifications, Rules
 from device.pages.room import Room
@@ -50,7 +50,7 @@ from device.soap.dispatch import Dispatcher
 from device.soap.namespaces import STABLE_PATH, WSCN, WSDP
 from device.state import State
 from scanner_backends.base import Description
-from scanner_backends.errors import BackendError, DeviceBusy
+from scanner_backends.errors import DeviceBusy
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +60,6 @@ HISTORY_FILE = "jobs.jsonl"
 LAST_LOOK_FILE = "scanner.json"
 CHART_RELOAD_S = 10.0
 JOBS_END_S = 3.0
-IDLE_S = 60.0
-"""How long a scanner's worker is kept warm: it starts within a second."""
-POLL_S = 0.3
-"""How often the buttons of a scanner are looked at, if any are to be."""
-POLL_AGAIN_S = 5.0
-"""How long after that has failed."""
 PAGES_END_S = 0.3
 """What of the stop is left for the worker at least."""
 
@@ -117,11 +111,7 @@ class Device:
         self._previews = Previews(to_look_at, loads=lambda: self._engine.tray.loads)
         self._uploads = Uploads(laid_dir, self._previews.look)
         self._sent = SentPages()
-        self._feeder_news = asyncio.Event()
-        self._reload_asked = asyncio.Event()
-        self._job_over = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._minding: list[asyncio.Task[None]] = []  # what uses the source by itself
         self.name_is_old = False
         """Whether `sane_name` is that of the last time."""
 
@@ -183,6 +173,14 @@ class Device:
             history=HistoryStore(self._state.path(HISTORY_FILE)),
         )
         self._pages.warming = self._engine.warming_up
+        self._minder = Minder(
+            self._pages,
+            self._engine,
+            reload_s=self._reload_s(),
+            load=self._load,
+            tidy=self._tidy,
+            publish=self._heard,
+        )
         self._button = self._notifications.make_button(
             self._engine, lambda: self._scan.configuration.sources
         )
@@ -246,18 +244,12 @@ class Device:
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin to work. Raises ConfigError when what is left to deliver cannot be read."""
         self._workflow.open(group)
-        self._minding = [group.create_task(self._reload_when_due())]
+        self._minder.start(group, self._description)
         self._tasks = [
             group.create_task(self._engine.run()),
             group.create_task(self._notifications.run()),
             group.create_task(self._previews.run()),
         ]
-        if self._description.buttons:
-            self._pages.watched = True
-            self._minding.append(group.create_task(self._watch_buttons()))
-        elif not self._description.virtual:
-            self._job_over.set()
-            self._minding.append(group.create_task(self._rest_when_idle()))
         _tell(self._description)
         if self._state.place > 1:
             log.warning(
@@ -268,8 +260,8 @@ class Device:
 
     async def end_jobs(self) -> None:
         """End all jobs in order; then nothing new is taken."""
-        for task in self._minding:
-            task.cancel()
+        self._minder.stop()
+        self._pages.hurry(JOBS_END_S - PAGES_END_S)
         await self._workflow.close()
         await self._engine.close(JOBS_END_S)
         self._endpoint.closing = True
@@ -333,35 +325,6 @@ class Device:
         """Let go of a worker that has nothing to do."""
         await self._pages.rest()
 
-    async def _rest_when_idle(self) -> None:
-        """Let go of the worker of a scanner that nobody has used for a while."""
-        while True:
-            await self._job_over.wait()
-            self._job_over.clear()
-            try:
-                async with asyncio.timeout(IDLE_S):
-                    await self._job_over.wait()
-            except TimeoutError:
-                await self._pages.rest()
-
-    async def _watch_buttons(self) -> None:
-        """Tell of every press of a button, until cancelled."""
-        log.info("buttons: %s", ", ".join(self._description.buttons))
-        told = ""
-        while True:
-            await asyncio.sleep(POLL_AGAIN_S if told else POLL_S)
-            if self._engine.scanner.unplugged:
-                continue
-            try:
-                for one in await self._pages.poll():
-                    source = INPUT_SOURCES[one.source] if one.source else ""
-                    self._heard(ButtonPressed(one.button, one.destination, source))
-                told = ""
-            except BackendError as error:
-                if told != str(error):
-                    log.warning("the buttons cannot be watched: %s", error)
-                told = str(error)
-
     # ---- a source that may be unplugged
 
     @property
@@ -377,7 +340,7 @@ class Device:
     async def plugged_in(self, source: str) -> None:
         """The source is there again, and is called `source` now."""
         self.renamed(source)
-        await self._try_to_load()
+        await self._minder.try_to_load()
         self._engine.plugged_in()
 
     def renamed(self, source: str) -> None:
@@ -402,30 +365,13 @@ class Device:
 
     def reload(self) -> None:
         """Read the source afresh, soon."""
-        self._reload_asked.set()
+        self._minder.reload()
 
-    async def _reload_when_due(self) -> None:
-        """Read the source afresh when asked to, or when the feeder was empty for long enough."""
-        pause = self._config.reload_feeder_s
-        if pause is None:
-            pause = CHART_RELOAD_S if self._source.partition(":")[0] == "chart" else 0.0
-        while True:
-            try:
-                async with asyncio.timeout(pause if pause and self._feeder_idle() else None):
-                    await _either(self._reload_asked, self._feeder_news)
-            except TimeoutError:
-                self._reload_asked.set()
-            self._feeder_news.clear()
-            self._tidy()
-            if self._reload_asked.is_set():
-                self._reload_asked.clear()
-                await self._try_to_load()
-
-    async def _try_to_load(self) -> None:
-        try:
-            await self._load()
-        except BackendError as error:
-            log.error("the source could not be read again: %s", error)
+    def _reload_s(self) -> float:
+        """How long an empty feeder stays so; 0 is for ever."""
+        if self._config.reload_feeder_s is not None:
+            return self._config.reload_feeder_s
+        return CHART_RELOAD_S if self._source.partition(":")[0] == "chart" else 0.0
 
     async def _load(self) -> None:
         """Read the source afresh. Raises BackendError."""
@@ -451,34 +397,20 @@ class Device:
             tray = self._engine.tray
             self._uploads.sweep((*tray.feeder, *tray.platen))
 
-    def _feeder_idle(self) -> bool:
-        return self._engine.tray.feeder_empty and not self._engine.active()
-
     def _heard(self, change: Change) -> None:
         """Changes go to whoever watches: subscribers, the panel, and the feeder's reload."""
         self._notifications.heard(change)
         self._bell.ring()
         if isinstance(change, JobEnded):
             self._pages.job_over(change.job.status.job_id)
-            self._job_over.set()
             if change.job.status.state is JobState.ABORTED:
                 self._failed()
-        if isinstance(change, ConditionRaised | JobEnded):
-            self._feeder_news.set()
+        self._minder.heard(change)
 
 
 def listens_on_one(config: Config, host: str) -> bool:
     """Whether we listen on one address only; `host` is the one that the socket has."""
     return bool(config.host) and not ip_address(host).is_unspecified
-
-
-async def _either(*events: asyncio.Event) -> None:
-    """Wait for the first of several events."""
-    async with asyncio.TaskGroup() as group:
-        waits = [group.create_task(event.wait()) for event in events]
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
 
 
 def _rules(config: Config) -> Rules:

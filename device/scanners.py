@@ -69,6 +69,7 @@ class Scanners:
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Bring up a device for each scanner that there is. Raises ConfigError."""
+        self._group = group
         self._watch.start()
         try:
             await self._look()
@@ -175,7 +176,8 @@ class Scanners:
     async def _dismiss(self, who: str) -> None:
         device = self._devices.pop(who)
         log.info("%s is gone: %s", device.name, self._known.pop(who).name)
-        await self._premises.dismiss(device)
+        # When we are stopped meanwhile, this goes on to its end: no worker must be left behind.
+        await asyncio.shield(self._group.create_task(self._premises.dismiss(device)))
 
     def _folder(self, who: str) -> Path:
         """Where the state of a scanner is kept."""

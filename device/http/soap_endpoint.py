@@ -26,6 +26,7 @@ from device.soap.dispatch import Answer, Dispatcher, Incoming, Route, check_body
 from device.soap.envelope import Envelope, read, write
 from device.soap.namespaces import reply_action
 from device.soap.xml import MAX_ENVELOPE
+from scanner_backends.errors import BackendError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -233,6 +234,8 @@ class SoapEndpoint:
             delivered = bool(sent) and await delivery.complete()
         except ConnectionError:
             log.info("%s hung up during a transfer", request.remote)
+        except BackendError as error:
+            log.info("an image broke off: %s", error)
         except Exception:
             log.exception("an attachment broke off")
         finally:

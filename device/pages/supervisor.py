@@ -248,10 +248,14 @@ class PageLine:
         async with self._turn:
             await self._quit()
 
+    def hurry(self, within_s: float) -> None:
+        """Have patience with the worker for so many seconds at most, from now on."""
+        self._patience = self._patience.within(within_s)
+
     async def close(self, within_s: float | None = None) -> None:
         """End the page under way, and the worker; by force before `within_s` seconds are over."""
         if within_s is not None:
-            self._patience = self._patience.within(within_s)
+            self.hurry(within_s)
         if self._image is not None:
             await self._stop(self._image)
         if self._ahead is not None:

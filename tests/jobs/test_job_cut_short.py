@@ -40,7 +40,7 @@ def test_a_cancelled_job_terminates_until_the_source_lets_go(device, client):
 @conformance("JM-05", "FA-17")
 @pytest.mark.parametrize("at_device", [False, True])
 @pytest.mark.parametrize("moment", ["pending", "held", "waiting", "scanning", "between", "sending"])
-def test_a_job_can_be_cancelled_at_each_moment(device, client, moment, at_device):
+def test_a_job_can_be_cancelled_at_each_moment(device, client, moment, at_device, caplog):
     device.pages.then(Act(), Act(hold=moment == "scanning", pause=moment == "sending"))
     blocker = client.create_scan_job(scan_ticket(source="ADF")) if moment == "waiting" else None
     job = client.create_scan_job(scan_ticket(source="ADF"))
@@ -69,6 +69,7 @@ def test_a_job_can_be_cancelled_at_each_moment(device, client, moment, at_device
     assert device.ended(job.id) == ("Canceled", (reason,))
     after = fault_of(lambda: client.retrieve_image(job.id, job.token))
     assert after == "ClientErrorJobCancelled"
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 @conformance("JM-06", "KW-094")
