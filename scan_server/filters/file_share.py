@@ -9,7 +9,7 @@ import contextlib
 import errno
 import filecmp
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,11 +28,12 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLIN
 
 @dataclass(frozen=True, slots=True)
 class FileShare:
-    """The filter. `umask` is the process's own."""
+    """The filter. `umask` is the process's own. `others` finds a share on another machine."""
 
     shares: Shares
     umask: int
     retry: Retry = field(default_factory=Retry)
+    others: Callable[[str], Target | None] = lambda unc: None
 
     def targets(self, config: filters.Config, work: Work) -> Sequence[Target | Failure]:
         assert isinstance(config, filters.FileShareConfig)
@@ -44,7 +45,8 @@ class FileShare:
             return FolderTarget(self.shares.find(unc), self.umask if may_link else None)
         except UnknownShare:
             reason = FilterStateReason.FILE_SHARE_ACCESS_DENIED
-            return Failure(reason, f"no --share names {unc}")
+            unknown = Failure(reason, f"neither --share nor the settings name {unc}")
+            return self.others(unc) or unknown
 
 
 @dataclass(frozen=True, slots=True)

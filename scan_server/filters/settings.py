@@ -6,14 +6,14 @@ Secrets are never in it: it names the file or the variable that holds one.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
 from device.dsp import filters
 from device.settings import Table, parse_toml, read_toml
 from scan_server.filters import reading
-from scan_server.filters.base import Filter
+from scan_server.filters.base import Filter, Target
 from scan_server.filters.file_share import FileShare
 from scan_server.shares import Shares
 
@@ -48,7 +48,9 @@ def read(table: Table, shares: Shares) -> Filters:
     """
     file_share = table.optional_table("file_share")
     found: dict[str, Filter] = {
-        filters.FILE_SHARE: FileShare(shares, _umask(), reading.retry(file_share)),
+        filters.FILE_SHARE: FileShare(
+            shares, _umask(), reading.retry(file_share), _other_shares(file_share)
+        ),
     }
     file_share.done()
     for name, (module, dialect) in OPTIONAL.items():
@@ -58,6 +60,24 @@ def read(table: Table, shares: Shares) -> Filters:
             found[dialect] = import_module(f"scan_server.filters.{module}").read(section)
     table.done()
     return found
+
+
+def _other_shares(table: Table) -> Callable[[str], Target | None]:
+    """Finds the share on another machine that a UNC names; the longest way there decides."""
+    entries = table.tables("smb")
+    if not entries:
+        return lambda unc: None
+    from scan_server.filters import smb  # brings a library of its own
+
+    accounts = sorted(map(smb.read, entries), key=lambda one: len(one.unc), reverse=True)
+
+    def find(unc: str) -> Target | None:
+        for account in accounts:
+            if there := account.below(unc):
+                return smb.SmbTarget(account, there)
+        return None
+
+    return find
 
 
 def _umask() -> int:
