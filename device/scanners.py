@@ -26,9 +26,6 @@ from scanner_backends.base import Found
 from scanner_backends.errors import BackendError, SourceError
 from scanner_backends.sane.identity import is_plugged, is_remote
 
-LOOK_AGAIN_S = 30.0
-"""How often to look while something is missing that no event will tell of."""
-
 log = logging.getLogger(__name__)
 
 
@@ -85,7 +82,7 @@ class Scanners:
     async def run(self) -> None:
         """Follow what is plugged in and out, until cancelled."""
         while True:
-            await self._watch.wait(LOOK_AGAIN_S if self._must_ask() else None)
+            await self._watch.wait(ask=self._must_ask())
             before = set(self._devices.values())
             try:
                 await self._look()

@@ -24,9 +24,6 @@ from scanner_backends.base import Found
 from scanner_backends.errors import BackendError
 from scanner_backends.sane import identity
 
-LOOK_AGAIN_S = 30.0
-"""How often to look for a scanner that is missing: no event tells of one on another machine."""
-
 log = logging.getLogger(__name__)
 
 
@@ -85,7 +82,8 @@ class Single:
         key, place = identity.key_of(self._name)
         self._watch.start()
         while True:
-            await self._watch.wait(LOOK_AGAIN_S if self._missing else None)
+            told_of = key.startswith(identity.USB) and self._watch.hears
+            await self._watch.wait(ask=self._missing and not told_of)
             try:
                 await self._look(key, place)
             except BackendError as error:

@@ -10,6 +10,10 @@ from collections.abc import Callable
 from device.clock import Clock
 from scanner_backends.sane import hotplug
 
+LOOK_AGAIN_S = 30.0
+LOOK_SELDOM_S = 480.0
+"""How soon, and how seldom at last, to look without a reason for what no event tells of."""
+
 log = logging.getLogger(__name__)
 
 
@@ -27,7 +31,13 @@ class Watch:
         self._subscribe = subscribe
         self._quiet = hotplug.Quiet()
         self._heard = asyncio.Event()
+        self._again_s = LOOK_AGAIN_S
         self._socket: socket.socket | None = None
+
+    @property
+    def hears(self) -> bool:
+        """Whether the kernel tells us what is plugged in."""
+        return self._socket is not None
 
     def start(self) -> None:
         """Begin to listen."""
@@ -47,13 +57,21 @@ class Watch:
 
     def look_soon(self) -> None:
         """There is a reason to look again."""
+        self._again_s = LOOK_AGAIN_S
         self._quiet.heard(self._clock.monotonic())
         self._heard.set()
 
-    async def wait(self, longest_s: float | None = None) -> None:
-        """Return when there is a reason to look and all has been quiet for a while since the last
-        one; without a reason after `longest_s` seconds."""
-        latest = None if longest_s is None else self._clock.monotonic() + longest_s
+    async def wait(self, *, ask: bool) -> None:
+        """Return when there is a reason to look, and all has been quiet for a while since.
+
+        Args:
+            ask: return without a reason, too, each time after a longer while: listing scanners is
+                work for this machine and for others.
+        """
+        latest = None
+        if ask:
+            latest = self._clock.monotonic() + self._again_s
+            self._again_s = min(2 * self._again_s, LOOK_SELDOM_S)
         while True:
             now = self._clock.monotonic()
             if self._quiet.ready(now) or (latest is not None and now >= latest):

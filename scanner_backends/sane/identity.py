@@ -13,6 +13,9 @@ from pathlib import Path
 
 USB_DEVICES = Path("/sys/bus/usb/devices")
 
+USB = "usb:"
+"""What the key of a scanner begins with that is plugged in here."""
+
 _REMOTE = re.compile(r"net:(\[[^\]]*\]|[^:]*):")
 _USB = re.compile(r"\blibusb:(\d+):(\d+)")
 _AIRSCAN = re.compile(r"\bairscan:([a-z])[0-9a-f]+:")
@@ -68,7 +71,7 @@ def key_of(name: str, devices: Path = USB_DEVICES) -> tuple[str, str]:
     """
     found = usb_device(name, devices)
     if found is not None:
-        model = f"usb:{found.vendor}:{found.product}"
+        model = f"{USB}{found.vendor}:{found.product}"
         serial = found.serial.strip()
         if serial.strip("0"):
             return f"{model}:{serial}", found.bus_path

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pages.conftest import scripted  # noqa: F401
 
-from device import profile, scanners
+from device import profile, scanners, watch
 from device.clock import SystemClock
 from device.config import Config
 from device.errors import ConfigError
@@ -30,7 +30,8 @@ class Fleet:
         self.looks = 0
         monkeypatch.setattr(scanners, "search", self._search)
         monkeypatch.setattr(scanners, "is_plugged", self.plugged.__contains__)
-        monkeypatch.setattr(scanners, "LOOK_AGAIN_S", 0.05)
+        monkeypatch.setattr(watch, "LOOK_AGAIN_S", 0.02)
+        monkeypatch.setattr(watch, "LOOK_SELDOM_S", 0.1)
         config = Config(
             source="sane",
             host="127.0.0.1",

@@ -5,6 +5,7 @@ import socket
 
 from support.clock import ManualClock
 
+from device import watch as module
 from device.watch import Watch
 from scanner_backends.sane import hotplug
 
@@ -22,7 +23,7 @@ async def test_one_look_once_it_is_quiet(monkeypatch):
     ours.setblocking(False)
     watch = Watch(clock, lambda: ours)
     watch.start()
-    waiting = asyncio.ensure_future(watch.wait())
+    waiting = asyncio.ensure_future(watch.wait(ask=False))
     with kernel:
         kernel.send(b"a mouse")
         await turns()
@@ -39,14 +40,28 @@ async def test_one_look_once_it_is_quiet(monkeypatch):
         watch.stop()
 
 
-async def test_a_look_without_a_reason_when_it_has_been_long():
+async def test_looks_without_a_reason_become_rare_until_there_is_one(monkeypatch):
+    monkeypatch.setattr(module, "LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(module, "LOOK_SELDOM_S", 0.04)
     clock = ManualClock()
     watch = Watch(clock, lambda: socket.socket())
-    waiting = asyncio.ensure_future(watch.wait(0.01))
-    await turns()
-    clock.advance(0.01)
-    async with asyncio.timeout(3):
-        await waiting
+
+    async def waits_for(seconds: float) -> None:
+        waiting = asyncio.ensure_future(watch.wait(ask=True))
+        await turns()
+        clock.advance(0.9 * seconds)
+        await asyncio.wait({waiting}, timeout=2 * seconds)
+        assert not waiting.done()
+        clock.advance(0.2 * seconds)
+        async with asyncio.timeout(3):
+            await waiting
+
+    for seconds in (0.01, 0.02, 0.04, 0.04):
+        await waits_for(seconds)
+    watch.look_soon()
+    clock.advance(1)
+    await watch.wait(ask=True)
+    await waits_for(0.02)
 
 
 async def test_without_the_kernels_word_there_are_other_reasons(caplog):
@@ -60,5 +75,5 @@ async def test_without_the_kernels_word_there_are_other_reasons(caplog):
     watch.look_soon()
     clock.advance(1)
     async with asyncio.timeout(3):
-        await watch.wait()
+        await watch.wait(ask=False)
     watch.stop()

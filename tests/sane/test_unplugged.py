@@ -119,6 +119,11 @@ def plug(lab: Lab) -> Callable[[str], None]:
     return tell
 
 
+def in_namespace(device: RunningDevice, lab: Lab) -> str:
+    """Where the scan service of a device is for the other side."""
+    return f"http://{lab.dev.ipv4}:5357/{device.uuid}/scan"
+
+
 @pytest.mark.network
 def test_scanners_are_found_as_they_come_and_go(
     lab: Lab, start_device, make_airscan, scanners, plug
@@ -129,6 +134,14 @@ def test_scanners_are_found_as_they_come_and_go(
     second = next_one(first)
     airscan: Airscan = make_airscan(side=lab.cli)
     assert {found.name for found in airscan.discover()} == {first.name, second.name}
+    told = {"A": in_namespace(first, lab), "B": in_namespace(second, lab)}
+    direct: Airscan = make_airscan(side=lab.cli, devices=told)
+    with ThreadPoolExecutor(2) as pool:
+        both = [
+            pool.submit(direct.scan, f"airscan:w{number}:{name}", mode="Gray", dpi=75)
+            for number, name in enumerate(told)
+        ]
+        assert [one.result().returncode for one in both] == [0, 0]
     scanners(1)
     plug("remove")
     assert agent.hear("Bye", 10).endpoint == second.endpoint
