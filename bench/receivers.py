@@ -299,7 +299,7 @@ def main() -> None:
             shutil.rmtree(bare)
             command = (
                 str(Path(sys.executable).with_name("wsd-scanner")),
-                *("scan-server", "--http", "--host", "127.0.0.1", "--port", "0"),
+                *("scan-server", "--http", "--host", "127.0.0.1", "--port", "0", "--no-panel"),
                 *("--store", str(store), "--state-dir", str(state)),
             )
             with started(*command) as (process, port):

@@ -21,11 +21,10 @@ from device.http.soap_endpoint import SoapEndpoint
 from device.soap.dispatch import Dispatcher
 from device.soap.multipart import MAX_PARTS
 from device.soap.namespaces import DSP
-from scan_server import certificates, identity, places
+from scan_server import certificates, identity, panel, places
 from scan_server.admission import Admission
 from scan_server.cluster import Cluster
 from scan_server.configuration import ConfigurationService
-from scan_server.configuration_messages import Repository, RepositoryState
 from scan_server.filters import settings as filter_settings
 from scan_server.filters.settings import Filters
 from scan_server.identity import Administrators, Users
@@ -33,8 +32,10 @@ from scan_server.jobs import Jobs
 from scan_server.listening import Listeners, encryption, listen, shown_host
 from scan_server.metadata import PATH, Description, MetadataService
 from scan_server.notifications import Notifications
+from scan_server.operation import Operation
 from scan_server.options import ServerOptions, check
-from scan_server.post_scan_jobs import WORKING, PostScanJob
+from scan_server.panel import Facts, ServerPanel
+from scan_server.post_scan_jobs import PostScanJob
 from scan_server.postgres import Postgres
 from scan_server.processing import Processing
 from scan_server.records import Records
@@ -94,9 +95,7 @@ class _Server:
         stack: ExitStack,
     ) -> None:
         self._options = options
-        self._dialects = tuple(sorted(filters))
         self._tasks: list[asyncio.Task[None]] = []
-        self._working: set[str] = set()
         context, names = encryption(options, clock)
         scheme = "https" if context else "http"
         database, records = places.open_records(options)
@@ -124,12 +123,14 @@ class _Server:
         self._notifications = Notifications(
             description, administrators, clock=clock, rules=options.events
         )
+        self._operation = Operation(sorted(filters), self._notifications.repository_is)
         self._jobs = Jobs(
             records,
             storage,
             clock,
             idle_s=options.idle_s,
             history=options.history_jobs,
+            keep_failed_s=options.keep_failed_s,
             heard=self._heard,
             alone=not options.database,
         )
@@ -139,12 +140,16 @@ class _Server:
             if isinstance(database, Postgres) and isinstance(records, SharedRecords)
             else None
         )
-        self._processing = Processing(self._jobs, filters, users, storage, database)
+        self._processing = Processing(
+            self._jobs, filters, users, storage, database, turn=self._operation.turn
+        )
         dispatcher = Dispatcher()
         dispatcher.add(*metadata.routes(), *directed.routes(lambda: (responder,)))
-        admission = Admission(users, self._catalogue, self._dialects)
+        admission = Admission(users, self._catalogue, self._operation)
         dispatcher.add(*ProcessingService(self._jobs, storage, clock, admission, users).routes())
-        dispatcher.add(*ConfigurationService(self._jobs, administrators, self._repository).routes())
+        dispatcher.add(
+            *ConfigurationService(self._jobs, administrators, self._operation.repository).routes()
+        )
         dispatcher.add(*self._notifications.routes())
         self._endpoint = SoapEndpoint(
             dispatcher,
@@ -163,15 +168,32 @@ class _Server:
         )
         self._udp = UdpProbe(listeners.udp, responder, names=names, clock=clock)
         url = f"{scheme}://{shown_host(options.host)}:{listeners.port}{PATH}"
+        facts = Facts(options.name, description.uuid_urn, url, description.version)
+        sockets = panel.open_port(options)
+        for sock in sockets:
+            stack.callback(sock.close)
+        self._panel = (
+            panel.serve_panel(
+                sockets,
+                options.panel_token,
+                ServerPanel(facts, self._jobs, storage, self._operation),
+            )
+            if sockets
+            else None
+        )
         self.ready_line = f"ready {options.name} {description.uuid_urn} {url}"
 
     async def start(self) -> None:
         """Go on with what a former run left, and answer."""
         await self._jobs.restart()
-        self._working.update(j.token for j in await self._jobs.active() if j.state in WORKING)
-        self._notifications.repository_is(self._repository())
+        self._notifications.repository_is(self._operation.repository())
+        for job in await self._jobs.active():
+            self._operation.heard(job)
         await self._http.start()
         self._udp.start()
+        if self._panel is not None:
+            await self._panel.start()
+            log.info("page at http://127.0.0.1:%d/", self._panel.port)
 
     async def work(self, group: asyncio.TaskGroup) -> None:
         """Begin with everything that goes on by itself."""
@@ -183,14 +205,8 @@ class _Server:
 
     def _heard(self, before: PostScanJob | None, after: PostScanJob) -> None:
         """Changes of jobs go to the subscribers."""
-        (self._working.add if after.state in WORKING else self._working.discard)(after.token)
         self._notifications.heard(before, after)
-        self._notifications.repository_is(self._repository())
-
-    def _repository(self) -> Repository:
-        """The scan server as a whole."""
-        state = RepositoryState.PROCESSING if self._working else RepositoryState.IDLE
-        return Repository(state, self._dialects)
+        self._operation.heard(after)
 
     async def stop(self) -> None:
         """Take nothing new, let filters stop where they are, and end the subscriptions."""
@@ -206,6 +222,8 @@ class _Server:
         """Cut off the requests that are under way."""
         await self._processing.close()
         await self._http.stop()
+        if self._panel is not None:
+            await self._panel.stop()
         if self._catalogue is not None:
             await self._catalogue.close()
 

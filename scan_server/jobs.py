@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import uuid
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,9 +21,9 @@ from datetime import timedelta
 from typing import TypeVar
 
 from device.clock import Clock
-from device.dsp.words import FINAL_STATES
+from device.dsp.words import FINAL_STATES, FilterState, JobStateReason
 from device.dsp.words import PostScanJobState as S
-from device.errors import JobTokenNotFound, TemporaryError
+from device.errors import JobTokenNotFound, OperationFailed, TemporaryError
 from scan_server.database import DatabaseTrouble
 from scan_server.filters.stop import Stop
 from scan_server.post_scan_jobs import (
@@ -33,6 +34,7 @@ from scan_server.post_scan_jobs import (
     I,
     NotInThisState,
     PostScanJob,
+    create,
     step,
 )
 from scan_server.records import Change, Move, Records
@@ -44,6 +46,9 @@ T = TypeVar("T")
 HISTORY_JOBS = 1_000
 """Enough that a device finds out how its job ended, however many end together."""
 HISTORY_AGE = timedelta(days=7)
+SWEEP_S = 3_600.0
+_WELL = (FilterState.COMPLETED_SUCCESSFULLY, FilterState.COMPLETED_WITH_WARNINGS)
+_FAILED = (JobStateReason.PROCESSING_FAILED, JobStateReason.COMPLETED_WITH_ERRORS)
 RETRY_S = 5.0
 """Pause before something that could not be recorded is tried again."""
 
@@ -67,6 +72,7 @@ class Jobs:
         *,
         idle_s: float,
         history: int,
+        keep_failed_s: float = 0.0,
         heard: Heard = lambda before, after: None,
         alone: bool = True,
     ) -> None:
@@ -74,6 +80,8 @@ class Jobs:
         self._storage = storage
         self._clock = clock
         self._history = history
+        self._keep_failed_s = keep_failed_s
+        self._sweep_at = 0.0
         self._heard = heard
         self._alone = alone
         self._thread = ThreadPoolExecutor(1, "records")
@@ -88,12 +96,18 @@ class Jobs:
 
     async def restart(self) -> None:
         """Go on with what a former run left."""
-        living = await self.active()
-        self._storage.tidy((job.token for job in living), self._clock.now())
+        known = [*await self.active(), *filter(self.is_kept, await self.ended())]
+        self._storage.tidy((job.token for job in known), self._clock.now())
         for job in await self.ask(self._records.mine):
             log.info("job %s goes on: %s", job.token, job.state)
             await self.apply(job.token, Given(I.RESTART))
         await self._forget()
+
+    def is_kept(self, job: PostScanJob) -> bool:
+        """Whether the documents of a job are still here though it has ended: its filters failed."""
+        if job.reason not in _FAILED or not job.completed:
+            return False
+        return job.completed > self._clock.now() - timedelta(seconds=self._keep_failed_s)
 
     def close(self) -> None:
         """Let what is under way come to its end."""
@@ -112,6 +126,10 @@ class Jobs:
     async def ended(self) -> list[PostScanJob]:
         """The jobs that have ended and are remembered, oldest first."""
         return await self.ask(self._records.ended)
+
+    async def delivered(self, token: str) -> list[tuple[str, int, str]]:
+        """What certainly was delivered of a job: target, DocumentId, and the name there."""
+        return await self.ask(lambda: self._records.delivered(token))
 
     async def count_active(self) -> int:
         """How many jobs have not ended."""
@@ -148,10 +166,53 @@ class Jobs:
         """A document is whole on the disk."""
         return await self.apply(token, Given(I.STORED, document=document))
 
-    async def next_turn(self) -> PostScanJob:
-        """Wait for a job whose filters are to run; it is begun, or goes on where it was."""
+    async def retry(self, token: str) -> PostScanJob:
+        """Do what failed of a job once more, as a job of its own with the documents that were kept.
+
+        Raises:
+            JobTokenNotFound: there is no such job.
+            OperationFailed: nothing of it failed, or its documents are gone.
+            TemporaryError: it cannot be recorded now.
+        """
+        job = await self.get(token)
+        if job is None:
+            raise JobTokenNotFound(token)
+        if not self.is_kept(job) or not self._storage.has(job.token):
+            raise OperationFailed("Nothing of this job can be done once more.")
+        undone = [n for n, one in enumerate(job.filters) if one.state not in _WELL]
+        again = replace(
+            create(
+                token=str(uuid.uuid4()),
+                user=job.user,
+                psp_identifier=job.psp_identifier,
+                instructions=job.instructions.only(undone),
+                owner=job.owner,
+                user_name=job.user_name,
+                user_mail=job.user_mail,
+                display_name=job.display_name,
+                now=self._clock.monotonic(),
+                at=self._clock.now(),
+                idle_s=self.idle_s,
+            ),
+            documents=job.documents,
+        )
+        self._storage.hand_over(job.token, again.token)
+        try:
+            await self._change(lambda: self._records.take_up(job.token, again, undone))
+        except TemporaryError:
+            self._storage.hand_over(again.token, job.token)
+            raise
+        log.info("job %s is done once more, as %s", job.token, again.token)
+        return await self.apply(again.token, Given(I.END))
+
+    async def next_turn(self, allowed: Callable[[], Awaitable[None]]) -> PostScanJob:
+        """Wait for a job whose filters are to run; it is begun, or goes on where it was.
+
+        `allowed` waits until any may.
+        """
         while True:
             await self._hints.get()
+            await allowed()
             try:
                 if self._begun:
                     job = await self.get(self._begun[0])
@@ -207,15 +268,22 @@ class Jobs:
             except TemporaryError:
                 await asyncio.sleep(RETRY_S)
                 continue
-            due = min(self._deadlines.values(), default=None)
-            wait_s = None if due is None else max(0.0, due - self._clock.monotonic())
+            due = min([*self._deadlines.values(), self._sweep_at])
+            wait_s = max(0.0, due - self._clock.monotonic())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._changed.wait()
 
     async def end_idle(self) -> None:
-        """End the jobs whose idle time is over now. Raises TemporaryError."""
+        """End the jobs whose idle time is over now; now and then throw away what was kept long.
+
+        Raises:
+            TemporaryError: the records cannot be had.
+        """
         now = self._clock.monotonic()
+        if self._sweep_at <= now:
+            self._sweep_at = now + SWEEP_S
+            await self.ask(self._sweep)
         for token in [token for token, due in self._deadlines.items() if due <= now]:
             if token in self._receiving:
                 self._deadlines[token] = now + self.idle_s
@@ -265,7 +333,8 @@ class Jobs:
 
     def _end(self, job: PostScanJob) -> None:
         log.info("job %s ended: %s, %s", job.token, job.state, job.reason)
-        self._storage.discard(job.token)
+        if not self.is_kept(job):
+            self._storage.discard(job.token)
         self.stopping.pop(job.token, None)
         forgetting = asyncio.get_running_loop().run_in_executor(self._thread, self._forget_now)
         forgetting.add_done_callback(_tell_trouble)
@@ -275,7 +344,16 @@ class Jobs:
 
     def _forget_now(self) -> None:
         """Keep the history of ended jobs in its bounds."""
-        self._records.forget(keep=self._history, oldest=self._clock.now() - HISTORY_AGE)
+        oldest = self._clock.now() - HISTORY_AGE
+        for token in self._records.forget(keep=self._history, oldest=oldest):
+            self._storage.discard(token)
+
+    def _sweep(self) -> None:
+        """Throw away documents of jobs that have ended and were kept for long enough."""
+        for token in self._storage.tokens():
+            job = self._records.get(token)
+            if job and job.state.final and not self.is_kept(job):
+                self._storage.discard(token)
 
 
 async def _settled(future: asyncio.Future[T]) -> T:

@@ -13,13 +13,19 @@ from scan_server.notifications import Rules
 from scan_server.post_scan_jobs import IDLE_S
 
 PORT = 5362
+PANEL_PORT = 8362
 SERVICE_TYPE = "RepositoryProcessingServiceType"
 MAX_PAGE = 1 << 30
+KEEP_FAILED_S = 86_400.0
+"""How long the documents of a job are kept whose filters failed, so that it can be done again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
     """What `scan-server` is told.
+
+    The page is at `panel_port` of loopback, or with a token where the server listens; without a
+    port being named, it is at the usual one if that is free.
 
     Without `cert`, one of `generate_cert` and `http` is needed. With `ca`, clients must show a
     certificate of that authority. `host` None listens on all addresses; `port` 0 takes a free one,
@@ -46,7 +52,11 @@ class ServerOptions:
     idle_s: float = IDLE_S
     max_page_bytes: int = MAX_PAGE
     history_jobs: int = HISTORY_JOBS
+    keep_failed_s: float = KEEP_FAILED_S
     service_type: str = SERVICE_TYPE
+    panel: bool = True
+    panel_port: int | None = None
+    panel_token: str = ""
     events: Rules = field(default_factory=Rules)
     database: str = ""
     spool: Path | None = None

@@ -45,8 +45,15 @@ async def wait_for(event: asyncio.Event, seconds: float) -> None:
             await event.wait()
 
 
+async def at_once() -> None:
+    """Wait for nothing."""
+
+
 class Processing:
-    """Runs the filters of the jobs whose turn comes. `wait` waits between two tries."""
+    """Runs the filters of the jobs whose turn comes.
+
+    `wait` waits between two tries, `turn` until jobs may have their turn at all.
+    """
 
     def __init__(
         self,
@@ -56,6 +63,7 @@ class Processing:
         storage: Storage,
         database: Database,
         wait: Wait = wait_for,
+        turn: Callable[[], Awaitable[None]] = at_once,
     ) -> None:
         self._jobs = jobs
         self._filters = known
@@ -63,6 +71,7 @@ class Processing:
         self._storage = storage
         self._database = database
         self._wait = wait
+        self._turn = turn
         self._slots = asyncio.Semaphore(WORKERS)
         self._closing = False
         self._at_work: dict[asyncio.Future[Outcome | None], Stop] = {}
@@ -80,7 +89,7 @@ class Processing:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._slots.acquire()
-                job = await self._jobs.next_turn()
+                job = await self._jobs.next_turn(self._turn)
                 group.create_task(self._serve(job))
 
     async def _serve(self, job: PostScanJob) -> None:

@@ -6,7 +6,7 @@ on the disk before anything is done, by a connection of its own that waits for t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -93,12 +93,15 @@ class Records:
     def add(self, job: PostScanJob) -> Change:
         """Take a new job in."""
         with self._db.transaction():
-            self._db.execute(
-                "INSERT INTO jobs (token, state, server, ended, body) VALUES (?, ?, ?, ?, ?)",
-                (job.token, job.state.value, self.server, _ended(job), job_form.write(job)),
-            )
-            self._add_documents(job.token, job.documents)
-            self._note(None, job)
+            return self._added(job)
+
+    def _added(self, job: PostScanJob) -> Change:
+        self._db.execute(
+            "INSERT INTO jobs (token, state, server, ended, body) VALUES (?, ?, ?, ?, ?)",
+            (job.token, job.state.value, self.server, _ended(job), job_form.write(job)),
+        )
+        self._add_documents(job.token, job.documents)
+        self._note(None, job)
         return Change(None, job, (Effect.DISCARD,) if job.state.final else ())
 
     def get(self, token: str) -> PostScanJob | None:
@@ -197,8 +200,35 @@ class Records:
         row = self._db.execute("SELECT count(*) FROM jobs WHERE ended IS NULL").fetchone()
         return int(row[0])
 
-    def forget(self, *, keep: int, oldest: datetime) -> None:
-        """Forget the jobs that ended before `oldest`, and all but the newest `keep` that ended."""
+    def take_up(self, token: str, again: PostScanJob, filters: Sequence[int]) -> Change:
+        """Take in a job that does some of another's filters, with what they had delivered."""
+        with self._db.transaction():
+            rows = self._db.execute(
+                "SELECT DISTINCT target FROM placed WHERE token = ?", (token,)
+            ).fetchall()
+            for (target,) in rows:
+                position, _, rest = target.partition(".")
+                if int(position) in filters:
+                    self._db.execute(
+                        "UPDATE placed SET token = ?, target = ? WHERE token = ? AND target = ?",
+                        (again.token, f"{filters.index(int(position))}.{rest}", token, target),
+                    )
+            return self._added(again)
+
+    def delivered(self, token: str) -> list[tuple[str, int, str]]:
+        """What certainly was delivered of a job: target, DocumentId, and the name there."""
+        rows = self._db.execute(
+            "SELECT target, document_id, path FROM placed WHERE token = ? AND done = 1 "
+            "ORDER BY target, document_id",
+            (token,),
+        ).fetchall()
+        return [(str(target), int(number), str(path)) for target, number, path in rows]
+
+    def forget(self, *, keep: int, oldest: datetime) -> list[str]:
+        """Forget the jobs that ended before `oldest`, and all but the newest `keep` that ended.
+
+        Returns their tokens.
+        """
         with self._db.transaction():
             rows = self._db.execute(
                 "SELECT token FROM jobs WHERE ended < ? OR (ended IS NOT NULL AND number <= ("
@@ -209,6 +239,7 @@ class Records:
             for (token,) in rows:
                 for table in ("jobs", "documents", "placed"):
                     self._db.execute(f"DELETE FROM {table} WHERE token = ?", (token,))
+        return [str(token) for (token,) in rows]
 
     # ---- names of files
 

@@ -147,6 +147,25 @@ class Storage:
             except OSError as error:
                 raise _as_fault(error, path) from error
 
+    def tokens(self) -> list[str]:
+        """The jobs that have documents here."""
+        return [folder.name for folder in self._root.iterdir()]
+
+    def has(self, token: str) -> bool:
+        """Whether a job has documents here."""
+        return (self._root / token).is_dir()
+
+    def hand_over(self, token: str, to: str) -> None:
+        """Give the documents of one job to another.
+
+        Raises:
+            TemporaryError, InternalError: the disk does not do it.
+        """
+        try:
+            (self._root / token).rename(self._root / to)
+        except OSError as error:
+            raise _as_fault(error, self._root / token) from error
+
     def discard(self, token: str) -> None:
         """Delete the documents of a job that has ended."""
         shutil.rmtree(self._root / token, ignore_errors=True)

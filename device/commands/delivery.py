@@ -155,6 +155,17 @@ def add_scan_server(name: str, commands: Commands) -> None:
         help="abort a job that gets no page for so long (default: 600)",
     )
     parser.add_argument(
+        "--keep-failed",
+        metavar="HOURS",
+        default="24",
+        help="keep the documents of a job whose filters failed, to do it once more (default: 24)",
+    )
+    parser.add_argument("--no-panel", action="store_true", help="without the page for people")
+    parser.add_argument(
+        "--panel-port", metavar="PORT", help="TCP port of the page on 127.0.0.1 (default: 8362)"
+    )
+    add_settings(parser, ["panel_token"])
+    parser.add_argument(
         "--event-network",
         action="append",
         default=[],
@@ -170,7 +181,8 @@ def add_scan_server(name: str, commands: Commands) -> None:
 
 
 def _scan_server(parsed: argparse.Namespace) -> int:
-    log.configure(settings_of(parsed, "log_format").log_format, parsed.verbose)
+    settings = settings_of(parsed, "log_format", "panel_token")
+    log.configure(settings.log_format, parsed.verbose)
     if parsed.store is None:
         raise ConfigError("scan-server needs --store DIR, the folder where pages land.")
     from scan_server.app import serve
@@ -197,6 +209,12 @@ def _scan_server(parsed: argparse.Namespace) -> int:
         idle_s=read_number("--idle-timeout", parsed.idle_timeout, 1, 86_400),
         database=parsed.database or "",
         spool=parsed.spool,
+        keep_failed_s=3600 * read_number("--keep-failed", parsed.keep_failed, 0, 8760),
+        panel=not parsed.no_panel,
+        panel_port=None
+        if parsed.panel_port is None
+        else int(read_number("--panel-port", parsed.panel_port, 0, 65_535, whole=True)),
+        panel_token=settings.panel_token,
         processes=parsed.processes,
         directory=parsed.directory,
         users=parsed.users,

@@ -8,7 +8,8 @@ from typing import Any
 from aiohttp import web
 
 from device.panel.problems import Problem, not_found
-from device.panel.views import Json
+
+Json = dict[str, Any]
 
 
 def answer(

@@ -17,14 +17,13 @@ from device.jobs.tray import Tray
 from device.model.job import JobRecord
 from device.model.status import Component, ConditionName, ScannerStatus, Severity
 from device.panel import openapi, operator, views
-from device.panel.answers import answer, body_of, number_in, number_of, one_of
+from device.panel.answers import Json, answer, body_of, number_in, number_of, one_of
 from device.panel.journal import MAX_LISTED, MAX_WAIT_S, Filter, Journal
 from device.panel.live import Bell
 from device.panel.previews import Previews
 from device.panel.problems import Problem, not_found
 from device.panel.sent import SentPages
 from device.panel.uploads import Uploads
-from device.panel.views import Json
 from device.processes.workflow import Workflow
 from device.scan.button import Button
 from device.scan.destinations import Destinations

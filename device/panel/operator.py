@@ -17,9 +17,8 @@ from device.dsp.process import ScanProcess
 from device.dsp.words import JobStatus
 from device.model.operator import User
 from device.model.ticket import DocumentParameters
-from device.panel.answers import answer, body_of, number_of
+from device.panel.answers import Json, answer, body_of, number_of
 from device.panel.problems import Problem, not_found
-from device.panel.views import Json
 from device.processes.changes import Changes, is_locked, permissions
 from device.processes.deliveries import Shown
 from device.processes.fitting import targets

@@ -16,6 +16,7 @@ from aiohttp import ETag, web
 from device.panel.access import LOGIN_PATH, Access
 from device.panel.problems import not_found
 
+OWN = "device.panel"
 PAGE = "index.html"
 _LOGIN = "login.html"
 _TYPES = {
@@ -40,10 +41,19 @@ class Asset:
 
 
 class Pages:
-    """The page and the files that it loads. A browser asks each time whether they are new."""
+    """A page and the files that it loads. A browser asks each time whether they are new.
 
-    def __init__(self, access: Access) -> None:
+    Args:
+        page: the name of the page's own file.
+        packages: whose `static` folders hold the files; the first that has a name counts.
+    """
+
+    def __init__(
+        self, access: Access, page: str = PAGE, packages: tuple[str, ...] = (OWN,)
+    ) -> None:
         self._access = access
+        self._page = page
+        self._packages = packages
 
     def routes(self) -> list[web.RouteDef]:
         """Where they are."""
@@ -58,7 +68,8 @@ class Pages:
         query = dict(request.query)
         given = query.pop("token", None)
         if given is None:
-            return _response(request, asset(PAGE), {"Content-Security-Policy": _POLICY})
+            found = asset(self._page, self._packages)
+            return _response(request, found, {"Content-Security-Policy": _POLICY})
         if not self._access.is_token(given):
             return sign_in("That is not the token.")
         # No redirect: it would still belong to the site that led here, and carry no strict cookie.
@@ -74,9 +85,9 @@ class Pages:
     async def file(self, request: web.Request) -> web.StreamResponse:
         """A file that the page loads."""
         name = request.match_info["name"]
-        if name not in _names() or name.endswith(".html"):
+        if name not in _names(self._packages) or name.endswith(".html"):
             raise not_found("file")
-        return _response(request, asset(name))
+        return _response(request, asset(name, self._packages))
 
 
 def sign_in(complaint: str = "") -> web.Response:
@@ -108,16 +119,19 @@ def _onward(where: str) -> web.Response:
 
 
 @cache
-def asset(name: str) -> Asset:
+def asset(name: str, packages: tuple[str, ...] = (OWN,)) -> Asset:
     """A file by its name, which must be one of them."""
-    content = files("device.panel").joinpath("static", name).read_bytes()
+    package = next(one for one in packages if name in _names((one,)))
+    content = files(package).joinpath("static", name).read_bytes()
     suffix = name[name.rindex(".") :]
     return Asset(content, _TYPES[suffix], hashlib.sha256(content).hexdigest()[:32])
 
 
 @cache
-def _names() -> frozenset[str]:
-    return frozenset(one.name for one in files("device.panel").joinpath("static").iterdir())
+def _names(packages: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(
+        one.name for package in packages for one in files(package).joinpath("static").iterdir()
+    )
 
 
 def _response(

@@ -7,11 +7,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 from device.panel import openapi, operator, paper
-from device.panel.answers import answer
+from device.panel.answers import Json, answer
 from device.panel.api import Api, Parts
 from device.panel.live import Live
 from device.panel.problems import Handler, not_found
-from device.panel.views import Json
 
 Devices = Callable[[], Sequence[Parts]]
 """The devices that are there now, in the order in which they came."""

@@ -2,69 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import socket
 
-from aiohttp import web
-
-from device.panel.access import Access
 from device.panel.live import Live
-from device.panel.pages import Pages, sign_in
-from device.panel.problems import say_what_is_wrong
+from device.panel.port import PanelPort
 from device.panel.routes import Devices, routes
 
-log = logging.getLogger(__name__)
 
-MAX_BODY = 65_536
-STOP_S = 1.0
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",
-    "Server": "wsd-scanner",
-    "X-Content-Type-Options": "nosniff",
-}
-
-
-class PanelServer:
+class PanelServer(PanelPort):
     """Serves the panel of some devices on listening sockets. An empty `token` asks for none."""
 
     def __init__(self, devices: Devices, sockets: list[socket.socket], token: str = "") -> None:
-        self._sockets = sockets
         self._live = Live()
-        access = Access(token, port=self.port, sign_in=sign_in)
-        app = web.Application(
-            middlewares=[say_what_is_wrong, access.middleware], client_max_size=MAX_BODY
-        )
-        app.add_routes([*Pages(access).routes(), *routes(devices, self._live)])
-        app.on_response_prepare.append(_add_headers)
-        self._runner = web.AppRunner(app, access_log=None)
-
-    @property
-    def port(self) -> int:
-        """The TCP port that is listened on."""
-        return int(self._sockets[0].getsockname()[1])
-
-    async def start(self) -> None:
-        """Begin to answer."""
-        await self._runner.setup()
-        for sock in self._sockets:
-            await web.SockSite(self._runner, sock).start()
+        super().__init__(sockets, token, routes(devices, self._live))
 
     async def stop(self) -> None:
         """Close every connection; one who waits for the journal waits no longer."""
         self._live.close()
-        try:
-            async with asyncio.timeout(STOP_S):
-                await self._runner.cleanup()
-        except TimeoutError:
-            log.info("some connections to the panel did not close in time")
-
-
-async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers["Server"] = _HEADERS["Server"]
+        await super().stop()

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from device.eventing.subscriptions import Subscription
 from device.jobs.tray import Tray
 from device.model.capabilities import is_feeder
 from device.model.job import JobRecord
 from device.model.status import DeviceCondition, ScannerStatus
+from device.panel.answers import Json
 from device.panel.journal import Entry
 from device.scan.destinations import Destination, Press
 from scanner_backends.base import TrayPage
-
-Json = dict[str, Any]
 
 
 def status(value: ScannerStatus) -> Json:

@@ -40,6 +40,7 @@ def _run_server(root: Path, name: str, port: int, ready: str, database: str) -> 
         port=port,
         http=True,
         udp=False,
+        panel=False,
         database=database,
         spool=root / "spool",
     )

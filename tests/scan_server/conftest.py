@@ -60,7 +60,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     def begin(**more: object) -> Running:
         store, state_dir = tmp_path / "store", tmp_path / str(more.pop("state", "server"))
         store.mkdir(exist_ok=True)
-        told = {"host": "127.0.0.1", "port": 0, "http": True, **more}
+        told = {"host": "127.0.0.1", "port": 0, "http": True, "panel": False, **more}
         options = ServerOptions(store, state_dir, **told)  # type: ignore[arg-type]
         lines: SimpleQueue[str | BaseException] = SimpleQueue()
         loops: SimpleQueue[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = SimpleQueue()

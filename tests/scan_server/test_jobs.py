@@ -20,6 +20,7 @@ from device.dsp.words import PostScanJobState as S
 from device.errors import JobTokenNotFound
 from scan_server.jobs import Jobs
 from scan_server.post_scan_jobs import Document, Given, I, NotInThisState
+from scan_server.processing import at_once
 from scan_server.records import Records
 
 SHARE = Filter(filters.FILE_SHARE, filters.write_file_share([r"\\.\store"]))
@@ -196,7 +197,7 @@ class TestChanges:
             waiting.cancel()
             go_on.set()
         async with asyncio.timeout(10):
-            assert (await table.jobs.next_turn()).state is S.STARTED
+            assert (await table.jobs.next_turn(at_once)).state is S.STARTED
         assert table.heard[-2:] == [("aaaa", "Pending"), ("aaaa", "Started")]
 
     async def test_turns_come_in_the_order_of_the_ends(self, table: Table) -> None:
@@ -204,7 +205,7 @@ class TestChanges:
             await table.new(token)
         for token in ("c", "a", "b"):
             await table.jobs.apply(token, Given(I.END))
-        turns = [(await table.jobs.next_turn()).token for _ in range(3)]
+        turns = [(await table.jobs.next_turn(at_once)).token for _ in range(3)]
         assert turns == ["c", "a", "b"]
 
     async def test_a_held_job_has_its_turn_when_it_is_released(self, table: Table) -> None:
@@ -212,7 +213,7 @@ class TestChanges:
             await table.new(token)
             await table.jobs.apply(token, Given(I.END))
         await table.jobs.apply("a", Given(I.HOLD))
-        assert (await table.jobs.next_turn()).token == "b"
+        assert (await table.jobs.next_turn(at_once)).token == "b"
         await table.jobs.apply("a", Given(I.RELEASE))
         async with asyncio.timeout(10):
-            assert (await table.jobs.next_turn()).token == "a"
+            assert (await table.jobs.next_turn(at_once)).token == "a"

@@ -35,7 +35,8 @@ from scan_server.options import ServerOptions
 
 root, port, tls = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "tls"
 options = ServerOptions(
-    root / "store", root / "server", host="127.0.0.1", port=port, http=not tls, generate_cert=tls
+    root / "store", root / "server", host="127.0.0.1", port=port, http=not tls, generate_cert=tls,
+    panel=False,
 )
 say = lambda line: print(line, flush=True)
 asyncio.run(serve(options, clock=SystemClock(), on_ready=say, stop=asyncio.Event()))
