@@ -171,6 +171,7 @@ class Device:
             publish=self._heard,
             limits=Limits(config.waiting_jobs, config.history),
             history=HistoryStore(self._state.path(HISTORY_FILE)),
+            made_by=(shape.model.manufacturer, shape.model.model_name),
         )
         self._pages.warming = self._engine.warming_up
         self._minder = Minder(

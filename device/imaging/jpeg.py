@@ -26,8 +26,8 @@ def encode_jfif(page: RawPage, spec: ImageSpec, spool_dir: Path | None) -> Itera
 
 
 def encode_exif(page: RawPage, spec: ImageSpec, spool_dir: Path | None) -> Iterator[bytes]:
-    """A JPEG with Exif data: resolution and size."""
-    return _joined(page, spec, _exif_segment(page, *density(spec)))
+    """A JPEG with Exif data: resolution, size, and by whom and when it was made."""
+    return _joined(page, spec, _exif_segment(page, spec))
 
 
 def _joined(page: RawPage, spec: ImageSpec, application: bytes) -> Iterator[bytes]:
@@ -62,33 +62,67 @@ def _jfif_segment(x_dpi: int, y_dpi: int) -> bytes:
     return struct.pack(">BBH", 0xFF, _APP0, len(body) + 2) + body
 
 
-def _exif_segment(page: RawPage, x_dpi: int, y_dpi: int) -> bytes:
-    """The tags that Exif 2.3 demands of a compressed image, in the order of their numbers."""
-    short, long_, rational, undefined = 3, 4, 5, 7
-    count = 5
-    sub_at = 8 + 2 + 12 * count + 4 + 16  # behind the first directory and its two fractions
-    first = [
-        (0x011A, rational, 1, struct.pack(">L", sub_at - 16)),  # XResolution
-        (0x011B, rational, 1, struct.pack(">L", sub_at - 8)),  # YResolution
-        (0x0128, short, 1, struct.pack(">HH", 2, 0)),  # ResolutionUnit: inch
-        (0x0213, short, 1, struct.pack(">HH", 1, 0)),  # YCbCrPositioning: centred, as JFIF's
-        (0x8769, long_, 1, struct.pack(">L", sub_at)),  # where the Exif directory is
-    ]
+_ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
+_Tag = tuple[int, int, int, bytes]
+"""Number, type, count and value; a value of more than 4 bytes stands behind its directory."""
+
+
+def _exif_segment(page: RawPage, spec: ImageSpec) -> bytes:
+    """The tags that Exif 2.31 demands of a compressed image, and those that tell its origin.
+
+    All in the order of their numbers.
+    """
+    x_dpi, y_dpi = density(spec)
+    maker, model = spec.made_by
     components = b"\x01\x02\x03\0" if page.mode is Mode.COLOR else b"\x01\0\0\0"
-    second = [
-        (0x9000, undefined, 4, b"0230"),  # ExifVersion
-        (0x9101, undefined, 4, components),  # ComponentsConfiguration: Y Cb Cr
-        (0xA000, undefined, 4, b"0100"),  # FlashpixVersion
-        (0xA001, short, 1, struct.pack(">HH", 1, 0)),  # ColorSpace: sRGB
-        (0xA002, long_, 1, struct.pack(">L", page.width_px)),
-        (0xA003, long_, 1, struct.pack(">L", page.height_px)),
+    inner = [
+        (0x9000, _UNDEFINED, 4, b"0231"),  # ExifVersion
+        *_text(0x9003, spec.made_at),  # DateTimeOriginal
+        *_text(0x9004, spec.made_at),  # DateTimeDigitized
+        *_text(0x9010, "+00:00" if spec.made_at else ""),  # OffsetTime
+        *_text(0x9011, "+00:00" if spec.made_at else ""),  # OffsetTimeOriginal
+        (0x9101, _UNDEFINED, 4, components),  # ComponentsConfiguration: Y Cb Cr
+        (0xA000, _UNDEFINED, 4, b"0100"),  # FlashpixVersion
+        (0xA001, _SHORT, 1, struct.pack(">HH", 1, 0)),  # ColorSpace: sRGB
+        (0xA002, _LONG, 1, struct.pack(">L", page.width_px)),
+        (0xA003, _LONG, 1, struct.pack(">L", page.height_px)),
+        (0xA300, _UNDEFINED, 1, b"\x02\0\0\0"),  # FileSource: a reflection scanner
     ]
-    fractions = struct.pack(">LLLL", x_dpi, 1, y_dpi, 1)
-    tiff = b"MM\0*" + struct.pack(">L", 8) + _directory(first) + fractions + _directory(second)
-    body = b"Exif\0\0" + tiff
+
+    def first(inner_at: int) -> list[_Tag]:
+        return [
+            *_text(0x010F, maker),  # Make
+            *_text(0x0110, model),  # Model
+            (0x011A, _RATIONAL, 1, struct.pack(">LL", x_dpi, 1)),  # XResolution
+            (0x011B, _RATIONAL, 1, struct.pack(">LL", y_dpi, 1)),  # YResolution
+            (0x0128, _SHORT, 1, struct.pack(">HH", 2, 0)),  # ResolutionUnit: inch
+            *_text(0x0132, spec.made_at),  # DateTime
+            (0x0213, _SHORT, 1, struct.pack(">HH", 1, 0)),  # YCbCrPositioning: as JFIF's
+            (0x8769, _LONG, 1, struct.pack(">L", inner_at)),  # where the Exif directory is
+        ]
+
+    at = 8
+    inner_at = at + len(_directory(first(0), at))
+    tiff = b"MM\0*" + struct.pack(">L", at) + _directory(first(inner_at), at)
+    body = b"Exif\0\0" + tiff + _directory(inner, inner_at)
     return struct.pack(">BBH", 0xFF, 0xE1, len(body) + 2) + body
 
 
-def _directory(entries: list[tuple[int, int, int, bytes]]) -> bytes:
-    packed = b"".join(struct.pack(">HHL", *entry[:3]) + entry[3] for entry in entries)
-    return struct.pack(">H", len(entries)) + packed + bytes(4)
+def _text(number: int, text: str) -> list[_Tag]:
+    """A text tag, none if there is nothing to tell."""
+    value = text.encode("ascii", "replace") + b"\0"
+    return [(number, _ASCII, len(value), value)] if text else []
+
+
+def _directory(tags: list[_Tag], at: int) -> bytes:
+    """A directory that begins `at` bytes into the file, with the values that follow it."""
+    behind = at + 2 + 12 * len(tags) + 4
+    entries = values = b""
+    for number, kind, count, value in tags:
+        if len(value) > 4:
+            stored = struct.pack(">L", behind + len(values))
+            values += value + bytes(len(value) % 2)
+        else:
+            stored = value.ljust(4, b"\0")
+        entries += struct.pack(">HHL", number, kind, count) + stored
+    return struct.pack(">H", len(tags)) + entries + bytes(4) + values

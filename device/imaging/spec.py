@@ -16,6 +16,8 @@ class ImageSpec:
     before scaling and rotation. `rotation` is degrees clockwise, applied last. `brightness` and
     `contrast` run from -1000 to 1000, `sharpness` from -100 to 100; 0 leaves the page as it is.
     `quality` is WS-Scan's CompressionQualityFactor, 0 to 100, 100 losing least.
+    `made_by` is the scanner's manufacturer and model, `made_at` the time as Exif writes it
+    ("2026:05:04 08:15:00", UTC); what is empty is not told.
     `content_type` steers the way to one bit: Text is a threshold, Photo and Halftone diffuse.
     """
 
@@ -34,6 +36,8 @@ class ImageSpec:
     sharpness: int = 0
     auto_exposure: bool = False
     content_type: str = "Auto"
+    made_by: tuple[str, str] = ("", "")
+    made_at: str = ""
 
 
 MEDIA_TYPES: dict[str, str] = {

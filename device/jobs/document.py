@@ -8,7 +8,7 @@ from typing import Protocol
 from device.imaging.spec import ImageSpec
 from device.jobs.machine import Job, JobInput
 from device.jobs.queue import JobQueue
-from device.jobs.request import image_spec, scan_request
+from device.jobs.request import scan_request
 from device.jobs.tray import Tray
 from device.model.capabilities import ADF_DUPLEX
 from device.model.job import JobState
@@ -29,6 +29,8 @@ class _Engine(Protocol):
     def source_is_well(self) -> None: ...
 
     async def going(self, job_id: int) -> None: ...
+
+    def spec_of(self, job: Job, *, back: bool) -> ImageSpec: ...
 
     async def mended(self, job_id: int) -> None: ...
 
@@ -100,9 +102,8 @@ class DocumentPages:
         self._count += 1
         if page is not None:
             self.taken.append(page)
-        parameters, images = self._job.parameters, self._job.images
         return (
             None if page is None else page.number,
-            scan_request(parameters, back=back),
-            image_spec(parameters, images, back=back),
+            scan_request(self._job.parameters, back=back),
+            self._engine.spec_of(self._job, back=back),
         )

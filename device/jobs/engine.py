@@ -15,6 +15,7 @@ from device.errors import (
     OperationFailed,
     TemporaryError,
 )
+from device.imaging.spec import ImageSpec
 from device.jobs.document import DocumentPages
 from device.jobs.engine_room import EngineRoom
 from device.jobs.machine import RETRIEVE_TIMEOUT_S, Job, JobInput
@@ -191,7 +192,13 @@ class Engine(EngineRoom):
             job_id,
             None if page is None else page.number,
             scan_request(job.parameters, back=back),
-            image_spec(job.parameters, job.images, back=back),
+            self.spec_of(job, back=back),
+        )
+
+    def spec_of(self, job: Job, *, back: bool) -> ImageSpec:
+        """What is made of a page of that job; always the same."""
+        return image_spec(
+            job.parameters, job.images, back=back, made_by=self.made_by, made_at=job.created
         )
 
     # ---- inside
@@ -264,7 +271,7 @@ class Engine(EngineRoom):
         self, job: Job, number: int | None, *, back: bool, following: Following | None
     ) -> Image:
         request = scan_request(job.parameters, back=back)
-        spec = image_spec(job.parameters, job.images, back=back)
+        spec = self.spec_of(job, back=back)
         while True:
             try:
                 image = await self.pages.page(job.job_id, number, request, spec, following)

@@ -45,6 +45,7 @@ class EngineRoom:
         token: gives a token that nobody can guess.
         publish: told of every change, in order.
         history: keeps ended jobs over restarts.
+        made_by: manufacturer and model, for images that tell.
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class EngineRoom:
         publish: Callable[[Change], None],
         limits: Limits | None = None,
         history: HistoryStore | None = None,
+        made_by: tuple[str, str] = ("", ""),
     ) -> None:
+        self.made_by = made_by
         self.pages = pages
         self.tray = tray
         self.scanner = Scanner()

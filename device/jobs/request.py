@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from device.imaging.spec import ImageSpec
 from device.model.capabilities import ADF, ADF_DUPLEX, FILM, PLATEN
 from device.model.ticket import DocumentFinalParameters, ImageInformation
 from device.model.units import MM_PER_INCH, mil_to_mm
 from scanner_backends.base import Film, Mode, ScanRequest, Source
+
+EXIF_TIME = "%Y:%m:%d %H:%M:%S"
 
 SOURCES = {
     PLATEN: Source.FLATBED,
@@ -59,9 +63,19 @@ def scan_request(parameters: DocumentFinalParameters, *, back: bool = False) -> 
 
 
 def image_spec(
-    parameters: DocumentFinalParameters, images: ImageInformation, *, back: bool = False
+    parameters: DocumentFinalParameters,
+    images: ImageInformation,
+    *,
+    back: bool = False,
+    made_by: tuple[str, str] = ("", ""),
+    made_at: datetime | None = None,
 ) -> ImageSpec:
-    """What to make of it: exactly what ImageInformation announced."""
+    """What to make of it: exactly what ImageInformation announced.
+
+    Args:
+        made_by: manufacturer and model, for formats that tell.
+        made_at: the job's time, for formats that tell.
+    """
     side = parameters.side(back=back)
     info = (images.back or images.front) if back else images.front
     return ImageSpec(
@@ -80,4 +94,6 @@ def image_spec(
         sharpness=parameters.sharpness.value,
         auto_exposure=parameters.auto_exposure,
         content_type=parameters.content_type.value,
+        made_by=made_by,
+        made_at=made_at.astimezone(UTC).strftime(EXIF_TIME) if made_at else "",
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import Any, BinaryIO
 
@@ -321,6 +321,7 @@ def order_of(line: bytes) -> Order:
             request["mode"] = Mode(request["mode"])
             request["film"] = None if request["film"] is None else Film(request["film"])
             spec = ImageSpec(**told["spec"])
+            spec = replace(spec, made_by=(spec.made_by[0], spec.made_by[1]))
             request, part = ScanRequest(**request), Part(told["part"])
             marks = bool(told["ahead"]), bool(told["picture"])
             return PageOrder(int(told["job"]), told["page"], request, spec, part, *marks)

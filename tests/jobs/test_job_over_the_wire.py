@@ -309,3 +309,14 @@ def test_a_repeated_create_starts_one_job(device, client):
     assert (one.id, one.token) == (two.id, two.token)
     assert len(client.get_active_jobs()) == 1
     assert text(client.get_active_jobs()[0], "JobId") == "1"
+
+
+def test_every_image_of_a_job_is_made_by_the_same_device_at_the_same_time(make_device):
+    device = make_device(sheets=3, engine_options={"made_by": ("Acme", "Scan 1")})
+    job = device.client.create_scan_job(scan_ticket(source="ADF"))
+    for _ in range(2):
+        device.client.retrieve_image(job.id, job.token)
+        device.advance(5)
+    specs = [asked.spec for asked in (*device.pages.asked, *device.pages.ahead)]
+    assert {spec.made_by for spec in specs} == {("Acme", "Scan 1")}
+    assert {spec.made_at for spec in specs} == {"2026:05:04 08:15:00"}
