@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 MM_PER_INCH = 25.4
@@ -75,6 +76,14 @@ class ScanRequest:
     film: Film | None = None
 
 
+class FileKind(StrEnum):
+    """Files that may be given out as they are."""
+
+    JFIF = "JFIF"
+    EXIF = "Exif"
+    PNG = "PNG"
+
+
 @dataclass(frozen=True, slots=True)
 class RawPage:
     """A page as it comes from the source.
@@ -85,6 +94,9 @@ class RawPage:
     The iterator raises a `BackendError` when the transfer breaks.
 
     The page may differ by a few pixels from what was asked; the caller crops or pads.
+
+    `file` holds these very samples, and tells the resolution that was asked for, where there is
+    such a file. Whoever takes it as it is does not begin with the bands.
     """
 
     width_px: int
@@ -92,6 +104,8 @@ class RawPage:
     mode: Mode
     depth: int
     bands: Iterator[bytes]
+    file: Path | None = None
+    file_kind: FileKind | None = None
 
     @property
     def channels(self) -> int:

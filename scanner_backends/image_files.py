@@ -11,7 +11,7 @@ from typing import Protocol
 from PIL import Image
 
 from scanner_backends import pillow_pages
-from scanner_backends.base import Description, RawPage, ScanRequest, TrayPage
+from scanner_backends.base import Description, FileKind, RawPage, ScanRequest, TrayPage
 from scanner_backends.errors import Cancelled, NoDocs, SourceError
 from scanner_backends.pixels import Area, area_px, samples
 
@@ -25,7 +25,14 @@ class FilePage(Protocol):
     @property
     def label(self) -> str: ...
 
+    @property
+    def path(self) -> Path: ...
+
     def bands(self, request: ScanRequest, area: Area) -> Iterator[Image.Image]: ...
+
+    def as_it_is(self, request: ScanRequest, area: Area) -> FileKind | None:
+        """What the file is, if it holds just the page that was asked for."""
+        ...
 
 
 _Found = tuple[Sequence[FilePage], Sequence[str]]
@@ -80,15 +87,19 @@ class ImageFilesBackend:
         if not 0 <= number < len(pages):
             raise NoDocs(f"{self._path} has {len(pages)} pages; there is no page {number}.")
         self._cancelled.clear()
-        images = pages[number].bands(request, area)
+        chosen = pages[number]
+        kind = chosen.as_it_is(request, area)
 
         def bands() -> Iterator[bytes]:
-            for image in images:
+            for image in chosen.bands(request, area):
                 if self._cancelled.is_set():
                     raise Cancelled("The scan was cancelled.")
                 yield samples(image, request.mode, request.depth)
 
-        return RawPage(area[2], area[3], request.mode, request.depth, bands())
+        shape = (area[2], area[3], request.mode, request.depth)
+        if kind is not None:
+            return RawPage(*shape, bands(), chosen.path, kind)
+        return RawPage(*shape, bands())
 
     def cancel(self) -> None:
         self._cancelled.set()

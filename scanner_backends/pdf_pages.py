@@ -13,7 +13,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 from PIL import Image
 
-from scanner_backends.base import ScanRequest
+from scanner_backends.base import FileKind, ScanRequest
 from scanner_backends.errors import IoError
 from scanner_backends.pixels import BAND_ROWS, Area
 
@@ -32,6 +32,10 @@ class PdfPage:
     path: Path
     index: int
     label: str
+
+    def as_it_is(self, request: ScanRequest, area: Area) -> FileKind | None:
+        """A page of a PDF is drawn: it has no pixels of its own."""
+        return None
 
     def bands(self, request: ScanRequest, area: Area) -> Iterator[Image.Image]:
         """The area at the request's resolution, top rows first, in mode "RGB".

@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from scanner_backends.base import ScanRequest
+from scanner_backends.base import FileKind, Mode, ScanRequest
 from scanner_backends.errors import IoError, NoMem
 from scanner_backends.pixels import BAND_ROWS, Area, resampling, resized
 
@@ -79,6 +79,44 @@ class PillowPage:
         width = max(1, round(size[0] * request.x_dpi / native[0]))
         height = max(1, round(size[1] * request.y_dpi / native[1]))
         return _laid_out(whole, (width, height), area)
+
+    def as_it_is(self, request: ScanRequest, area: Area) -> FileKind | None:
+        """What the file is, if it holds just the page that was asked for.
+
+        That is: upright, of the same size, resolution, mode and depth, and as plain as readers
+        expect of its kind.
+        """
+        try:
+            with opened(self.path) as image:
+                kind = _plain_kind(self.path, image)
+                fits = (
+                    area == (0, 0, *image.size)
+                    and _told_dpi(image) == (request.x_dpi, request.y_dpi)
+                    and _orientation(image) == 1
+                    and (_MODES.get(image.mode), 8) == (request.mode, request.depth)
+                )
+        except (*BROKEN, *BOMB):
+            return None  # the bands will tell
+        return kind if fits else None
+
+
+_PNG_DEPTH = 24
+"""Where a PNG says how many bits a sample has."""
+_MODES = {"L": Mode.GRAY, "RGB": Mode.COLOR}
+
+
+def _plain_kind(path: Path, image: ImageFile.ImageFile) -> FileKind | None:
+    with path.open("rb") as file:
+        begins = file.read(25)
+    if image.format == "JPEG" and not image.info.get("progressive"):
+        if begins[2:4] == b"\xff\xe0" and begins[6:11] == b"JFIF\0" and "jfif_unit" in image.info:
+            return FileKind.JFIF
+        if begins[2:4] == b"\xff\xe1" and begins[6:10] == b"Exif":
+            return FileKind.EXIF
+    plain = not {"interlace", "transparency"}.intersection(image.info)
+    if image.format == "PNG" and begins[_PNG_DEPTH] == 8 and plain:
+        return FileKind.PNG
+    return None
 
 
 @contextmanager

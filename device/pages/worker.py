@@ -22,13 +22,15 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from device.imaging.convert import fit
-from device.imaging.encoders import document_encoder_for
+from device.imaging.encoders import DocumentEncoder, Pages, document_encoder_for
 from device.imaging.miniature import Miniature
 from device.imaging.spec import ImageSpec
+from device.imaging.untouched import miniature_of, pieces_of, ready_file
 from device.pages import frames
 from device.pages.frames import (
     CancelOrder,
@@ -214,6 +216,8 @@ class Worker:
     def _scan(self, task: Task, order: PageOrder) -> None:
         self._check(task)
         encode = document_encoder_for(order.spec.format)
+        if order.part is Part.WHOLE:
+            encode = self._or_as_it_is(encode, order)
         self._backend_of(order.page)  # opened, which may take long, before it can be cancelled
         if order.job != self._run_job:
             self._end_run(self._run_job)
@@ -238,6 +242,24 @@ class Worker:
         told = {"width_px": width_px, "height_px": height_px, "bytes_sent": sent}
         self._out.put(frames.json_frame(order.job, Kind.END, told))
 
+    def _or_as_it_is(self, encode: DocumentEncoder, order: PageOrder) -> DocumentEncoder:
+        """The encoder, but for a page that a file already holds just as it was ordered."""
+
+        def pieces(pages: Pages, spool_dir: Path | None) -> Iterator[bytes]:
+            page, spec = next(pages)
+            file = ready_file(page, spec)
+            if file is None:
+                yield from encode(chain([(page, spec)], pages), spool_dir)
+                return
+            try:
+                yield from pieces_of(file)
+            except OSError as error:
+                raise IoError(f"{file.name} cannot be read: {error.strerror}.") from error
+            if order.picture:
+                self._pictured(order.job, miniature_of(file))
+
+        return pieces
+
     def _fitted(self, task: Task, first: PageOrder) -> Iterator[tuple[RawPage, ImageSpec]]:
         """The page ordered, and of a document those that follow, each as it shall be encoded.
 
@@ -259,7 +281,10 @@ class Worker:
             else:
                 task.begun = True
                 self._page_count += 1
-                page = replace(page, bands=self._reader.read(page.bands))
+                if first.part is Part.WHOLE and ready_file(page, order.spec):
+                    yield page, order.spec
+                    return
+                page = replace(page, bands=self._reader.read(page.bands), file=None)
                 page = fit(page, order.request, order.spec, self._spool_dir)
                 if order.picture:
                     page = Miniature(page, partial(self._pictured, first.job)).watched
