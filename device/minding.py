@@ -8,7 +8,13 @@ from collections.abc import Awaitable, Callable
 
 from device.jobs.engine import Engine
 from device.jobs.request import INPUT_SOURCES
-from device.model.changes import ButtonPressed, Change, ConditionRaised, JobEnded
+from device.model.changes import (
+    ButtonPressed,
+    Change,
+    ConditionCleared,
+    ConditionRaised,
+    JobEnded,
+)
 from device.pages.supervisor import PageLine
 from scanner_backends.base import Description
 from scanner_backends.errors import BackendError
@@ -29,7 +35,7 @@ class Minder:
     Args:
         reload_s: how long an empty feeder stays so; 0 is for ever.
         load: reads the source afresh; raises BackendError.
-        tidy: called when something was scanned, or is the matter.
+        tidy: called when something was scanned, or is the matter, or is so no longer.
         publish: told of each button that is pressed.
     """
 
@@ -78,7 +84,7 @@ class Minder:
         """Something has happened in the engine."""
         if isinstance(change, JobEnded):
             self._job_over.set()
-        if isinstance(change, ConditionRaised | JobEnded):
+        if isinstance(change, ConditionRaised | ConditionCleared | JobEnded):
             self._feeder_news.set()
 
     async def try_to_load(self) -> None:
@@ -93,17 +99,21 @@ class Minder:
     async def _reload_when_due(self) -> None:
         """Read the source afresh when asked to, or when the feeder was empty for long enough."""
         while True:
-            waits = self._reload_s and self._engine.tray.feeder_empty and not self._engine.active()
+            waits = self._reload_s and self._feeder_idle()
             try:
                 async with asyncio.timeout(self._reload_s if waits else None):
                     await _either(self._reload_asked, self._feeder_news)
             except TimeoutError:
-                self._reload_asked.set()
+                if self._feeder_idle():  # nobody has filled it meanwhile
+                    self._reload_asked.set()
             self._feeder_news.clear()
             self._tidy()
             if self._reload_asked.is_set():
                 self._reload_asked.clear()
                 await self.try_to_load()
+
+    def _feeder_idle(self) -> bool:
+        return self._engine.tray.feeder_empty and not self._engine.active()
 
     async def _rest_when_idle(self) -> None:
         """Let go of the worker of a scanner that nobody has used for a while."""

@@ -112,14 +112,14 @@ class _Watched:
 
     def __init__(self, api: Api, devices: Devices) -> None:
         self._devices = devices
-        self._uuid = api.parts.facts.uuid
         self.clock = api.parts.clock
         self.bell = api.parts.bell
         self.journal = api.parts.journal
         self.sections = api.sections
 
     def is_there(self) -> bool:
-        return any(parts.facts.uuid == self._uuid for parts in self._devices())
+        # Not by its UUID: a scanner that is plugged in again is another device by the same one.
+        return any(parts.bell is self.bell for parts in self._devices())
 
 
 def _device(parts: Parts) -> Json:

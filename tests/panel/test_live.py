@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from clients.wsscan import scan_ticket
@@ -117,6 +118,14 @@ def test_one_that_does_not_read_holds_up_nobody(device, panel, watch):
             assert watcher.until("history", lambda jobs, n=job.id: jobs and jobs[0]["id"] == n), (
                 number
             )
+
+
+def test_it_ends_with_its_device(device, watch):
+    watcher = watch()
+    watcher.next()
+    device.panelled[:] = [replace(device.panelled[0], bell=live.Bell())]
+    with pytest.raises(EOFError):
+        watcher.next()
 
 
 def test_it_ends_with_the_panel(device, watch):
