@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from device.config import Config
-from device.dpws.metadata import DeviceMetadata, scan_service
+from device.dpws.metadata import DeviceMetadata, Hosted, scan_service
 from device.jobs.engine import Engine
 from device.jobs.fitting import fitted
 from device.model.capabilities import LocalText, ScannerConfiguration
@@ -37,8 +37,13 @@ def possible(claimed: ScannerConfiguration, has: Description) -> ScannerConfigur
     )
 
 
-def metadata(shape: Profile, identity: str, scan_path: str) -> DeviceMetadata:
-    """What a WS-Transfer Get tells; `identity` is the device's UUID."""
+def metadata(
+    shape: Profile, identity: str, scan_path: str, *, managed: Hosted | None = None
+) -> DeviceMetadata:
+    """What a WS-Transfer Get tells; `identity` is the device's UUID.
+
+    The scan service comes first: small clients take the first one, or know no namespace.
+    """
     model = shape.model
     return DeviceMetadata(
         manufacturer=model.manufacturer,
@@ -51,7 +56,10 @@ def metadata(shape: Profile, identity: str, scan_path: str) -> DeviceMetadata:
         friendly_name=shape.friendly_name,
         firmware_version=shape.firmware_version,
         serial_number=shape.serial_number,
-        hosted=(scan_service(scan_path, identity, model.hardware_ids),),
+        hosted=(
+            scan_service(scan_path, identity, model.hardware_ids),
+            *(() if managed is None else (managed,)),
+        ),
     )
 
 

@@ -27,6 +27,8 @@ PANEL_PORT = 8358
 PANEL_URL_VARIABLE = f"{ENVIRONMENT}PANEL_URL"
 """Where the command `panel` finds the front panel; `run` has no use for it."""
 MAX_NAME = 256
+MANAGEMENT_TYPE = "ScannerServiceType"
+_LOCAL_NAME = re.compile(r"[A-Za-z_][\w.-]{0,63}", re.ASCII)
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -103,6 +105,17 @@ SETTINGS = (
         "what the front panel asks for; without it, it listens on 127.0.0.1 only",
         "TOKEN",
     ),
+    Setting(
+        "management",
+        "boolean",
+        "serve management consoles, by WS-DSD (default: where there are scan processes)",
+    ),
+    Setting(
+        "management_type",
+        "text",
+        "local name of that service's port type (default: ScannerServiceType)",
+        "NAME",
+    ),
     *workflow_settings.SETTINGS,
     Setting("log_format", "text", "how the log is written (default: text)", "text|json"),
 )
@@ -136,6 +149,8 @@ class Config:
     panel: bool = True
     panel_port: int | None = None
     panel_token: str = ""
+    management: bool = False
+    management_type: str = MANAGEMENT_TYPE
     workflow: WorkflowConfig = field(default_factory=WorkflowConfig)
     log_format: str = "text"
 
@@ -159,6 +174,7 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str], file: Path | 
 def _built(tables: list[Table], environment: Mapping[str, str]) -> Config:
     """One configuration of several tables; the first that has a setting decides it."""
     merged = _Merged(tables)
+    workflow = workflow_settings.read(merged)
     state_dir = Path(merged.path("state_dir") or default_state_dir(environment))
     return Config(
         source=merged.text("source", "chart", limit=4096),
@@ -188,7 +204,9 @@ def _built(tables: list[Table], environment: Mapping[str, str]) -> Config:
         panel=merged.boolean("panel", True),
         panel_port=merged.port("panel_port"),
         panel_token=merged.text("panel_token", ""),
-        workflow=workflow_settings.read(merged),
+        management=merged.boolean("management", workflow.offers_anything),
+        management_type=merged.management_type(),
+        workflow=workflow,
         log_format=merged.choice("log_format", ("text", "json"), "text"),
     )
 
@@ -339,6 +357,14 @@ class _Merged:
             return parse_uuid(value)
         except ValueError:
             raise table.wrong("uuid", f"is {value!r}, and must be a UUID") from None
+
+    def management_type(self) -> str:
+        """A name that XML can have; nobody has published the right one (ws-dsp section 2.3)."""
+        table = self._table("management_type")
+        value = table.text("management_type", MANAGEMENT_TYPE)
+        if not _LOCAL_NAME.fullmatch(value):
+            raise table.wrong("management_type", f"is {value!r}, and must be a name without prefix")
+        return value
 
     def path(self, key: str) -> str:
         """A path with `~` expanded, wherever it was said: a shell does so for flags only."""

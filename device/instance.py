@@ -20,7 +20,7 @@ from device.discovery.messages import Announcement
 from device.discovery.responder import Responder
 from device.discovery.state import DiscoveryState
 from device.dpws import service as dpws
-from device.dpws.metadata import DeviceMetadata, write_metadata
+from device.dpws.metadata import DeviceMetadata, management_service, write_metadata
 from device.errors import ConfigError
 from device.eventing.subscriptions import Limits as SubscriptionLimits
 from device.http.addresses import base_url, host_of
@@ -45,6 +45,7 @@ from device.panel.sent import SentPages
 from device.panel.uploads import Uploads
 from device.processes.workflow import Abilities, Workflow
 from device.profile import Profile
+from device.scan import management
 from device.scan.service import ScanService
 from device.soap.dispatch import Dispatcher
 from device.soap.namespaces import STABLE_PATH, WSCN, WSDP
@@ -103,6 +104,7 @@ class Device:
         self._events_path = f"{self.path}/events/{uuid.uuid4()}"
         """Where scan servers send events; nobody else is told."""
         self._scan_path = scan_path or f"{self.path}{SCAN_PATH}"
+        self._managed_path = f"{self.path}/management" if config.management else ""
         laid_dir = state.path("laid-in")
         self._pages, to_look_at = (
             PageLine(source, clock=clock, spool_dir=config.spool_dir, laid_dir=laid_dir, room=room)
@@ -158,6 +160,7 @@ class Device:
         self._journal = Journal(self._clock, noted=self._bell.ring)
         self._notifications = Notifications(
             self._scan_path,
+            managed_path=self._managed_path,
             clock=self._clock,
             rules=_rules(config),
             report=lambda outcome: note_delivery(self._journal, outcome),
@@ -203,17 +206,25 @@ class Device:
             changed=self._bell.ring,
             notify_to=partial(self._notify_to, host, port),
         )
-        described = metadata(shape, self.uuid, self._scan_path)
+        managed = None
+        if self._managed_path:
+            managed = management_service(self._managed_path, self.uuid, config.management_type)
+        described = metadata(shape, self.uuid, self._scan_path, managed=managed)
         recording = RecordingDispatcher(self._journal, self._clock)
         dispatcher = recording if config.panel else Dispatcher()
         dispatcher.add(*dpws.routes(described), *self._scan.routes())
+        if managed is not None:
+            dispatcher.add(*management.routes(self._scan))
         dispatcher.add(*self._notifications.routes(), *self._workflow.routes())
         self._build_responder(described, host, port)
         dispatcher.add(*directed.routes(behind))
         self._endpoint = SoapEndpoint(
             dispatcher,
             uuid_urn=self.urn,
-            paths=("/", self.path, self._scan_path, SCAN_PATH, STABLE_PATH, self._events_path),
+            paths=(
+                *("/", self.path, self._scan_path, SCAN_PATH, STABLE_PATH, self._events_path),
+                *((self._managed_path,) if managed is not None else ()),
+            ),
             clock=self._clock,
             base=partial(base_url, advertise=config.advertise or None),
         )

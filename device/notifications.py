@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from device.clock import Clock
 from device.eventing.addresses import AddressPolicy
@@ -15,12 +16,13 @@ from device.eventing.subscriptions import Limits, Patience, Subscriptions
 from device.model.capabilities import ScannerConfiguration
 from device.model.changes import Change
 from device.model.ticket import ScanTicket
-from device.scan import events
+from device.scan import events, management
 from device.scan.button import Button, Engine
 from device.scan.destinations import Destinations
 from device.scan.events import ScanEvent, ScanEvents
 from device.scan.registration import Registration
-from device.soap.dispatch import Route
+from device.soap.addressing import plain_path
+from device.soap.dispatch import Incoming, Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Notifications:
 
     Args:
         path: where the subscription manager lives.
+        managed_path: where consoles subscribe to the events of WS-DSD; empty for no such service.
         report: told how each event fared.
 
     Raises:
@@ -48,6 +51,7 @@ class Notifications:
         self,
         path: str,
         *,
+        managed_path: str = "",
         clock: Clock,
         rules: Rules | None = None,
         report: Callable[[Outcome], None] = lambda outcome: None,
@@ -70,12 +74,14 @@ class Notifications:
         self.service = EventingService(
             self.table,
             self.delivery,
-            source=lambda incoming: Source(events.ACTIONS, path),
+            source=self._source,
             policy=AddressPolicy(rules.networks),
             clock=clock,
             extension=Registration(self.destinations),
         )
-        self._events = ScanEvents(lambda event: self.delivery.publish(_addressed(event)))
+        self._path = path
+        self._managed_path = managed_path
+        self._events = ScanEvents(self._publish)
 
     def make_button(self, engine: Engine, sources: Callable[[], tuple[str, ...]]) -> Button:
         """The scan button of the scanner that `engine` runs."""
@@ -99,7 +105,7 @@ class Notifications:
     ) -> None:
         """The scanner claims something else; the ticket is None where it is as it was."""
         event = events.elements_changed(configuration=configuration, default_ticket=default_ticket)
-        self.delivery.publish(_addressed(event))
+        self._publish(event)
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -108,6 +114,20 @@ class Notifications:
     async def close(self) -> None:
         """End all subscriptions."""
         await self.delivery.close()
+
+    def _source(self, incoming: Incoming) -> Source:
+        """What there is to subscribe to where a request was sent."""
+        path = plain_path(urlsplit(incoming.envelope.to).path)
+        if self._managed_path and path == plain_path(self._managed_path):
+            return Source(management.ACTIONS, self._managed_path)
+        return Source(events.ACTIONS, self._path)
+
+    def _publish(self, event: ScanEvent) -> None:
+        """Send an event to those who asked for it, in the words of the service they asked."""
+        self.delivery.publish(_addressed(event))
+        managed = management.managed(event) if self._managed_path else None
+        if managed is not None:
+            self.delivery.publish(Event(managed.action, managed.body, management.EVENT_PREFIXES))
 
     def _post(self, identifier: str, event: ScanEvent, told: Callable[[bool], None]) -> bool:
         return self.delivery.post(identifier, _addressed(event, told))

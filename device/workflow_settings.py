@@ -102,6 +102,11 @@ class WorkflowConfig:
     insecure: bool = False
     delivery_limit_mb: int = DELIVERY_LIMIT_MB
 
+    @property
+    def offers_anything(self) -> bool:
+        """Whether there is any source of scan processes."""
+        return bool(self.processes or self.process_folder or self.directory)
+
 
 class Merged(Protocol):
     """Settings from all places that may say one."""

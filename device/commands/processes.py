@@ -78,7 +78,7 @@ def _processes(parsed: argparse.Namespace) -> int:
     if parsed.one and ("/" in parsed.one or parsed.one.lower().endswith(".xml")):
         return _show_file(settings, existing_path(parsed.one))
     workflow = settings.workflow
-    if not (workflow.processes or workflow.process_folder or workflow.directory):
+    if not workflow.offers_anything:
         raise ConfigError(
             "processes needs a FILE, --process-folder DIR, --directory URL, or --config FILE."
         )

@@ -11,7 +11,7 @@ from device.soap import namespaces as ns
 from device.soap.addressing import endpoint_reference
 from device.soap.write import attribute, element, leaf
 
-PREFIXES = ("mex", "wsdp", "wscn", "pnpx", "df")
+PREFIXES = ("mex", "wsdp", "wscn", "dsd", "pnpx", "df")
 
 HOST_RELATION = f"{ns.WSDP}/host"
 
@@ -55,6 +55,11 @@ def scan_service(path: str, uuid: str, hardware_ids: tuple[str, ...]) -> Hosted:
         compatible_ids=(f"{ns.WSCN}/ScannerServiceType",),
         hardware_ids=hardware_ids,
     )
+
+
+def management_service(path: str, uuid: str, type_: str) -> Hosted:
+    """The service for management consoles (WS-DSD) as a hosted service."""
+    return Hosted(path=path, types=f"dsd:{type_}", service_id=f"uri:{uuid}/WSDManagement")
 
 
 def write_metadata(metadata: DeviceMetadata, base_url: str) -> str:

@@ -104,19 +104,13 @@ class Workflow:
         """The events that scan servers send us, for the dispatcher."""
         return self.events.routes() if self.events else ()
 
-    @property
-    def offers_anything(self) -> bool:
-        """Whether there is any source of scan processes."""
-        config = self._config
-        return bool(config.processes or config.process_folder or config.directory)
-
     def open(self, group: asyncio.TaskGroup) -> None:
         """Begin to work, and go on with what is in the spool.
 
         Raises:
             ConfigError: the spool cannot be read.
         """
-        self.deliveries.open(group, resume=self.offers_anything)
+        self.deliveries.open(group, resume=self._config.offers_anything)
         self._watching = group.create_task(self.sessions.run())
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from eventing.subscriber import Subscriber
-from support.wire import PATH, Options, WireDevice
+from support.wire import MANAGED, PATH, Options, WireDevice
 
 from device.eventing.delivery import Outcome
 from device.eventing.sender import Sender, Times
@@ -46,6 +46,7 @@ class EventDevice(WireDevice):
     async def _serve(self) -> None:
         self.notifications = Notifications(
             PATH,
+            managed_path=MANAGED,
             clock=self.clock,
             rules=self.rules,
             report=self.outcomes.append,

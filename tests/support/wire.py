@@ -32,12 +32,14 @@ from device.model.capabilities import ScannerConfiguration
 from device.model.changes import Change
 from device.model.job import JobRecord
 from device.profile import Profile
+from device.scan import management
 from device.scan.service import ScanService
 from device.soap.dispatch import Dispatcher, Route
 
 T = TypeVar("T")
 URN = "urn:uuid:11111111-2222-4333-8444-555555555555"
 PATH = "/scan"
+MANAGED = "/managed"
 SOON_S = 5.0
 
 
@@ -119,10 +121,10 @@ class WireDevice:
             **(options.service_options or {}),
         )
         dispatcher = self.dispatcher = Dispatcher()
-        dispatcher.add(*service.routes(), *options.routes)
+        dispatcher.add(*service.routes(), *management.routes(service), *options.routes)
         made = {"message_id": options.message_id} if options.message_id else {}
         self.endpoint = SoapEndpoint(
-            dispatcher, uuid_urn=URN, paths=("/", PATH), clock=self.clock, **made
+            dispatcher, uuid_urn=URN, paths=("/", PATH, MANAGED), clock=self.clock, **made
         )
         server = HttpServer(self.endpoint.handle, open_sockets("127.0.0.1", 0), lambda path: None)
         await server.start()
