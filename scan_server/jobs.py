@@ -233,7 +233,7 @@ class Jobs:
         self._heard(change.before, job)
         if here:
             return
-        self._deadlines.pop(job.token, None)
+        # An idle time that runs here stays: such news may be older than what has begun it.
         if job.state is S.PENDING:
             self.look()
         if job.state in (S.TERMINATING, *FINAL_STATES) and job.token in self.stopping:

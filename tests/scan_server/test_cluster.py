@@ -30,6 +30,7 @@ from scan_server.filters.stop import Stop
 from scan_server.jobs import Jobs
 from scan_server.post_scan_jobs import Given, I
 from scan_server.postgres import Postgres
+from scan_server.records import Change
 from scan_server.shared_records import SharedRecords
 
 from .conftest import Running, Start
@@ -141,6 +142,25 @@ def test_a_job_that_nobody_goes_on_with_is_the_last_server_s_to_end(
     token = one.new_job()
     two.send_image(token, 1, page(1))
     assert finished(one, token).text("JobStateReason") == "PostScanJobTimedOut"
+
+
+async def test_news_that_come_late_leave_the_idle_time_running(url: str, tmp_path: Path) -> None:
+    spool, clock = Spool(tmp_path), ManualClock()
+    records = SharedRecords(Postgres(url), server="two")
+    records.prepare()
+    jobs = Jobs(records, spool.storage, clock, idle_s=600, history=9, alone=False)
+    share = Filter(FSH, filters.write_file_share([r"\\.\store"]))
+    job = spool.job(share, pages=[b"page"])
+    await jobs.add(job)
+    await jobs.stored(job.token, job.documents[0])
+    jobs.happened(Change(None, job), here=False)
+    clock.advance(601)
+    await jobs.end_idle()
+    ended = await jobs.get(job.token)
+    assert ended is not None
+    assert ended.state is S.ABORTED
+    jobs.close()
+    records.close()
 
 
 async def test_a_filter_elsewhere_is_told_to_stop(url: str, tmp_path: Path) -> None:
