@@ -60,3 +60,8 @@ def retrieve_image(job_id: str, token: str) -> bytes:
         "RetrieveImage",
         f"<wscn:JobId>{job_id}</wscn:JobId><wscn:JobToken>{token}</wscn:JobToken>",
     )
+
+
+def cancel_job(job_id: str) -> bytes:
+    """The end of a job that nobody wants."""
+    return request("CancelJob", f"<wscn:JobId>{job_id}</wscn:JobId>")

@@ -4,6 +4,7 @@
 
 - GetScannerElements and GetActiveJobs per second, against a bare aiohttp handler that returns the
   very same bytes;
+- GetActiveJobs of a device that remembers a thousand finished jobs, against one that has none;
 - one A4 page at 300 dpi, RGB, by CreateScanJob and RetrieveImage, against acquiring and encoding
   that page alone, in one process;
 - peak memory of the device and of its worker.
@@ -33,6 +34,7 @@ import messages
 
 A4_MIL = (8268, 11693)
 DPI = 300
+FINISHED_JOBS = 1000
 
 
 @contextmanager
@@ -45,6 +47,11 @@ def started(*command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+def scan_url(ready: str) -> str:
+    """The scan service of the device whose ready line this is."""
+    return re.sub(r"/[^/]*$", "/scan", ready.rsplit(" ", 1)[1])
 
 
 def post(url: str, body: bytes) -> bytes:
@@ -147,6 +154,28 @@ async def soap(name: str, body: bytes, device: str, pid: int, seconds: float, ro
     )
 
 
+async def history(fresh: str, old: str, seconds: float, rounds: int) -> None:
+    """GetActiveJobs with and without finished jobs that are remembered."""
+    for _ in range(FINISHED_JOBS):
+        created = post(
+            old, messages.create_scan_job(format_="jfif", dpi=75, width_mil=1000, height_mil=1000)
+        )
+        post(old, messages.cancel_job(created.partition(b"JobId>")[2].partition(b"<")[0].decode()))
+    rates: dict[str, list[float]] = {fresh: [], old: []}
+    for _ in range(rounds):
+        for device, results in rates.items():
+            host, port = device.split("//")[1].split("/")[0].split(":")
+            body = messages.get_active_jobs()
+            done = await load.measure(
+                host, int(port), "/scan", body, connections=50, seconds=seconds
+            )
+            results.append(done.per_second)
+    ratio = statistics.median(
+        one / other for one, other in zip(rates[old], rates[fresh], strict=True)
+    )
+    print(f"{'GetActiveJobs':<28} {ratio:5.2f} of itself after {FINISHED_JOBS} finished jobs")
+
+
 def pages(device: str, format_: str, rounds: int) -> None:
     """One page by the device against the page alone."""
     scan(device, format_)
@@ -172,20 +201,22 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="length of each load")
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as state:
+    with tempfile.TemporaryDirectory() as state, tempfile.TemporaryDirectory() as other_state:
         command = (
             str(Path(sys.executable).with_name("wsd-scanner")),
             *("run", "--host", "127.0.0.1", "--port", "0", "--no-discovery"),
-            *("--state-dir", state),
+            *("--panel-port", "0", "--history", str(FINISHED_JOBS), "--state-dir"),
         )
-        with started(*command) as (process, ready):
-            device = re.sub(r"/[^/]*$", "/scan", ready.rsplit(" ", 1)[1])
+        with started(*command, state) as (process, ready):
+            device = scan_url(ready)
             print(f"idle: device {peak_mb(process.pid):.1f} MB")
             for name, body in (
                 ("GetScannerElements", messages.get_scanner_elements()),
                 ("GetActiveJobs", messages.get_active_jobs()),
             ):
                 asyncio.run(soap(name, body, device, process.pid, chosen.seconds, chosen.rounds))
+            with started(*command, other_state) as (_, ready):
+                asyncio.run(history(device, scan_url(ready), chosen.seconds, chosen.rounds))
             for format_ in ("jfif", "png", "tiff-single-uncompressed"):
                 pages(device, format_, chosen.rounds)
             worker = worker_of(process.pid)
