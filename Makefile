@@ -46,7 +46,7 @@ bench: $(VENV)/.tools $(VENV)/.program ## measure, as ratios to what the librari
 chaos: $(VENV)/.tools $(VENV)/.program ## disturb deliveries to the scan server in every way that there is
 	$(VENV)/bin/python bench/chaos_points.py $(ARGS)
 
-conformance: $(VENV)/.tools $(VENV)/.program ## write docs/conformance.md from the list and the tests
+conformance: $(VENV)/.tools $(VENV)/.program ## write docs/conformance*.md from the lists and the tests
 	$(VENV)/bin/python tests/conformance/rows.py
 
 clean: ## remove the environment and everything that was built

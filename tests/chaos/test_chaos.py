@@ -33,6 +33,7 @@ async def test_a_quiet_run_has_these_messages(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.conformance("SO-10", "SS-13", "DX-02")
 @pytest.mark.parametrize("run", FEW, ids=str)
 async def test_every_page_arrives_once(run: Run, tmp_path: Path) -> None:
     await carry_out(run, tmp_path)

@@ -21,9 +21,12 @@ import urllib.error
 import urllib.request
 import uuid
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from xml.sax.saxutils import escape
+
+from support import dsp_rules
 
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
 WSA = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
@@ -39,9 +42,18 @@ USER_ID, PSP_ID = "UserIdentifier", "PSP_Identifier"
 
 
 class DspServer:
-    """The server, its memory and its script."""
+    """The server, its memory and its script.
 
-    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+    `check` sees each envelope that comes; what it says of them is raised at the end.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext | None = None,
+        check: Callable[[bytes], None] = dsp_rules.request,
+    ) -> None:
+        self.check = check
+        self.complaints: list[str] = []
         self.script: dict[str, dict[int, str]] = {}
         self.calls: list[str] = []
         self.requests: list[tuple[str, dict[str, str], ET.Element]] = []
@@ -83,6 +95,7 @@ class DspServer:
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+        assert not self.complaints, self.complaints
 
     def todo(self, operation: str) -> str:
         self.calls.append(operation)
@@ -254,6 +267,10 @@ class _Handler(BaseHTTPRequestHandler):
             data, image = self._split(data)
         else:
             assert kind == "application/soap+xml", kind
+        try:
+            peer.check(data)
+        except AssertionError as error:
+            peer.complaints.append(str(error))
         root = ET.fromstring(data)
         texts = {n.tag.partition("}")[2]: (n.text or "").strip() for n in root[0]}
         operation = texts["Action"].rpartition("/")[2]

@@ -1,6 +1,6 @@
-"""The rows of conformance.toml, the tests that name them, and the page made of both.
+"""The rows of the conformance lists, the tests that name them, and the pages made of both.
 
-python tests/conformance/rows.py          writes docs/conformance.md
+python tests/conformance/rows.py          writes docs/conformance.md and docs/conformance-dsp.md
 """
 
 import json
@@ -12,32 +12,85 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
-ROWS = TESTS / "conformance.toml"
-PAGE = TESTS.parent / "docs" / "conformance.md"
+DOCS = TESTS.parent / "docs"
 STATUSES = ("done", "part", "later", "omitted")
 LEVELS = ("M", "S", "O")
-HEADINGS = {
-    "WL": "Wire level",
-    "OP": "Operations",
-    "FA": "Faults",
-    "EV": "Events and subscriptions",
-    "EL": "Element families",
-    "KW": "Keywords",
-    "JM": "Job machine",
-    "MT": "Image transfer",
-}
-INTRODUCTION = """\
-# Conformance: WS-Scan
-
-<!-- Written by `make conformance` from tests/conformance.toml and the marks of the tests. -->
-
-What the scan service does of WS-Scan, for those who write a client and test it here. Each row is
-a line of a checklist; its files hold the tests that prove it over the wire. **M** must be there,
-**S** should be, **O** depends on hardware or choice. *Part* and *later* say what is missing;
-*omitted* is left out for good.
+NOTICE = "<!-- Written by `make conformance` from tests/{} and the marks of the tests. -->"
+KEY = """\
+Each row is a line of a checklist; its files hold the tests that prove it over the wire. **M** must
+be there, **S** should be, **O** depends on hardware or choice. *Part* and *later* say what is
+missing; *omitted* is left out for good.
 """
 
 
+@dataclass(frozen=True)
+class List:
+    """One list: its rows, its page, and the headings by the prefixes of its rows."""
+
+    rows: str
+    page: str
+    title: str
+    about: str
+    headings: dict[str, str]
+
+    @property
+    def path(self) -> Path:
+        return DOCS / self.page
+
+
+LISTS = (
+    List(
+        "conformance.toml",
+        "conformance.md",
+        "Conformance: WS-Scan",
+        "What the scan service does of WS-Scan, for those who write a client and test it here.",
+        {
+            "WL": "Wire level",
+            "OP": "Operations",
+            "FA": "Faults",
+            "EV": "Events and subscriptions",
+            "EL": "Element families",
+            "KW": "Keywords",
+            "JM": "Job machine",
+            "MT": "Image transfer",
+        },
+    ),
+    List(
+        "conformance-dsp.toml",
+        "conformance-dsp.md",
+        "Conformance: Distributed Scan Management",
+        "What the scan server and the device do of WS-DSP, WS-DSC and WS-DSD.",
+        {
+            "SL": "Server: listener, Probe and metadata",
+            "SW": "Server: on the wire",
+            "SM": "Server: modes",
+            "SD": "Server: directory and scan processes",
+            "SO": "Server: operations",
+            "SF": "Server: faults",
+            "SS": "Server: states",
+            "SJ": "Server: reasons of a job",
+            "SX": "Server: states of a filter",
+            "SR": "Server: reasons of a filter",
+            "SI": "Server: filters",
+            "ST": "Server: time",
+            "SE": "Server: events",
+            "SC": "Server: WS-DSC",
+            "SH": "Server: hygiene",
+            "DD": "Device: directory",
+            "DT": "Device: trust",
+            "DP": "Device: scan processes",
+            "DF": "Device: finding the server",
+            "DO": "Device: operations",
+            "DE": "Device: events",
+            "DX": "Device: faults and failures",
+            "DK": "Device: keywords",
+            "DC": "Device: several things at once",
+            "DI": "Device: panel",
+            "DL": "Device: limits",
+            "DS": "Device: WS-DSD",
+        },
+    ),
+)
 TABLE_HEAD = "| Row | Level | What is done | Status | Tests |\n|---|---|---|---|---|\n"
 
 
@@ -51,8 +104,9 @@ class Row:
     why: str = ""
 
 
-def load() -> list[Row]:
-    with ROWS.open("rb") as file:
+def load(one: List) -> list[Row]:
+    """The rows of a list."""
+    with (TESTS / one.rows).open("rb") as file:
         return [Row(**row) for row in tomllib.load(file)["row"]]
 
 
@@ -78,10 +132,12 @@ def named() -> dict[str, set[str]]:
     return {row: set(files) for row, files in json.loads(answer.stdout.splitlines()[-1]).items()}
 
 
-def page(rows: list[Row], files: dict[str, set[str]]) -> str:
-    """docs/conformance.md."""
-    parts = [INTRODUCTION, _totals(rows)]
-    for prefix, heading in HEADINGS.items():
+def page(one: List, files: dict[str, set[str]]) -> str:
+    """The page of a list."""
+    rows = load(one)
+    about = "\n".join((one.about, KEY))
+    parts = [f"# {one.title}\n\n{NOTICE.format(one.rows)}\n\n{about}", _totals(rows)]
+    for prefix, heading in one.headings.items():
         parts.append(f"\n## {heading}\n\n{TABLE_HEAD}")
         parts += [_line(row, files) for row in rows if row.id.startswith(prefix)]
     return "".join(parts)
@@ -120,6 +176,8 @@ def _collect() -> int:
 if __name__ == "__main__":
     if "--collect" in sys.argv:
         sys.exit(_collect())
-    PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(load(), named()), encoding="utf-8")
-    print(f"{PAGE.name} is written")
+    DOCS.mkdir(exist_ok=True)
+    found = named()
+    for one in LISTS:
+        one.path.write_text(page(one, found), encoding="utf-8")
+        print(f"{one.page} is written")

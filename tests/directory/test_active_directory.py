@@ -96,6 +96,7 @@ def domain(bonsai: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[D
         yield Domain(tmp_path_factory.mktemp("domain"), lab)
 
 
+@pytest.mark.conformance("DD-02")
 def test_each_way_to_log_on_shows_what_the_user_may_use(domain: Domain):
     secure = ["--directory", f"ldaps://{CONTROLLER}", "--directory-ca", domain.ca]
     found = ["--directory", DOMAIN, "--directory-ca", domain.ca]
@@ -117,6 +118,7 @@ def test_a_name_may_be_written_in_several_ways(domain: Domain, login: str, name:
     assert domain.processes(*flags) == (0, ["Invoices"], "")
 
 
+@pytest.mark.conformance("DD-02")
 def test_tickets_do_for_a_password(domain: Domain):
     tickets = {"KRB5CCNAME": f"FILE:{domain.folder / 'tickets'}"}
     sealed = ["--directory", DOMAIN, "--directory-login", "gssapi", "--user", "joe"]

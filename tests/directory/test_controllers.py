@@ -69,6 +69,7 @@ def serve() -> Iterator[type]:
         one.close()
 
 
+@pytest.mark.conformance("DD-01")
 def test_the_controllers_come_in_the_order_of_their_priority(serve):
     dns_ = serve(
         Service(20, 0, "spare.example.org", 389),
@@ -84,6 +85,7 @@ def test_the_controllers_come_in_the_order_of_their_priority(serve):
     assert dns_.asked == ["_ldap._tcp.dc._msdcs.example.org"]
 
 
+@pytest.mark.conformance("DD-01")
 def test_among_equals_the_weight_decides():
     heavy, light, never = (Service(0, weight, f"dc{weight}", 389) for weight in (90, 10, 0))
     firsts = [in_order([never, heavy, light], Random(n))[0] for n in range(1000)]

@@ -64,6 +64,7 @@ class Opened:
         await self._logon.close()
 
 
+@pytest.mark.conformance("DD-02")
 @pytest.mark.parametrize("scheme", ["ldaps", "ldap with StartTLS"])
 async def test_a_user_logs_on_inside_tls(server: Slapd, scheme: str):
     url = server.secure_url if scheme == "ldaps" else server.url
@@ -78,12 +79,14 @@ async def test_a_user_without_a_principal_name_gets_that_of_the_domain(server: S
         assert logon.user == User("ann@example.org", "S-1-5-21-1-2-3-1001", "ann", "")
 
 
+@pytest.mark.conformance("DD-03")
 async def test_an_odd_name_finds_its_user_and_no_other(server: Slapd):
     odd = Credentials("o(d*)d, one", "secret of odd")
     async with Opened(settings_for(server), odd) as logon:
         assert logon.user.sid == "S-1-5-21-1-2-3-1002"
 
 
+@pytest.mark.conformance("DD-04")
 async def test_each_user_sees_what_the_directory_shows_to_this_user(server: Slapd):
     async with Opened(settings_for(server), JOE) as joe, Opened(settings_for(server), ANN) as ann:
         assert await joe.processes() == [
@@ -100,6 +103,7 @@ async def test_each_user_sees_what_the_directory_shows_to_this_user(server: Slap
             await joe.document(PAYROLL)
 
 
+@pytest.mark.conformance("DD-05")
 @pytest.mark.parametrize(
     ("identifier", "text"),
     [
@@ -127,6 +131,7 @@ async def test_what_the_directory_says_of_a_servers_certificate(server: Slapd):
         assert await logon.thumbprint("*") is None
 
 
+@pytest.mark.conformance("DD-04")
 async def test_a_long_list_comes_page_by_page(folder: Path):
     entries = "".join(process_entry(f"Process {number:03}") for number in range(MANY))
     with slapd.running(folder, entries) as server:
@@ -248,6 +253,7 @@ async def test_the_systems_authorities_are_the_ones_to_trust_by_default(server: 
         await log_on(settings_for(server, ca=""), JOE)
 
 
+@pytest.mark.conformance("DD-06")
 async def test_a_directory_that_is_not_there(server: Slapd):
     with pytest.raises(DirectoryUnavailable, match="Can't contact"):
         await log_on(settings_for(server, server="ldaps://127.0.0.1:1"), JOE)
@@ -271,6 +277,7 @@ def silent() -> Iterator[str]:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
 
 
+@pytest.mark.conformance("DD-06")
 @pytest.mark.parametrize("scheme", ["ldaps", "ldap"])
 async def test_a_silent_directory_is_not_waited_for(server: Slapd, silent: str, scheme: str):
     with pytest.raises(DirectoryUnavailable, match=r"did not answer within 0\.5 s"):

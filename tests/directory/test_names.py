@@ -22,6 +22,7 @@ TEXT = "C4F199C7-6876-4549-A86E-A85035952448"
 OCTETS = bytes.fromhex("c799f1c476684945a86ea85035952448")
 
 
+@pytest.mark.conformance("DD-05")
 @pytest.mark.parametrize(
     "kept", [OCTETS, TEXT.encode(), TEXT.lower().encode(), f"{{{TEXT}}}".encode()]
 )
@@ -45,6 +46,7 @@ def test_what_is_no_identifier(kept):
         guid_text(kept)
 
 
+@pytest.mark.conformance("DD-03")
 @pytest.mark.parametrize(
     ("octets", "text"),
     [
@@ -71,6 +73,7 @@ def test_what_is_no_sid(octets):
         sid_text(bytes.fromhex(octets))
 
 
+@pytest.mark.conformance("DD-03")
 def test_a_filter_takes_nothing_for_its_own():
     assert escaped("a*(b)\\c\0") == r"a\2a\28b\29\5cc\00"
 

@@ -72,6 +72,7 @@ class Walk:
         return self.delivery.state
 
 
+@pytest.mark.conformance("DO-01")
 def test_a_job_is_created_after_the_first_page_only() -> None:
     walk = Walk().give(I.FOUND, I.FOUND)
     assert walk.state is S.READY
@@ -102,6 +103,7 @@ def test_no_page_makes_no_job() -> None:
     assert S.CREATING not in {request.state for request in walk.asked}
 
 
+@pytest.mark.conformance("DX-01")
 @pytest.mark.parametrize("trouble", [I.TEMPORARY, I.BROKEN])
 def test_trouble_is_tried_again_after_2_4_and_8_seconds(trouble: I) -> None:
     walk = Walk().until_sending()
@@ -164,6 +166,7 @@ def test_a_scan_that_paused_too_long_is_not_waited_for() -> None:
     assert not walk.delivery.keep_scanning
 
 
+@pytest.mark.conformance("DX-01")
 def test_a_refused_image_cancels_the_job() -> None:
     walk = Walk().until_sending().give(I.REFUSED)
     assert walk.request.state is S.WITHDRAWING
@@ -172,6 +175,7 @@ def test_a_refused_image_cancels_the_job() -> None:
     assert walk.delivery.keep_scanning
 
 
+@pytest.mark.conformance("DX-01")
 @pytest.mark.parametrize("when", [S.SENDING, S.ENDING])
 def test_a_job_that_the_server_does_not_know_ends_the_delivery(when: S) -> None:
     walk = Walk().until_sending()
@@ -181,6 +185,7 @@ def test_a_job_that_the_server_does_not_know_ends_the_delivery(when: S) -> None:
     assert walk.give(I.GONE).state is S.FAILED
 
 
+@pytest.mark.conformance("DO-03")
 def test_end_without_answer_is_repeated_and_a_refused_repeat_asks_for_the_status() -> None:
     walk = Walk().until_sending().give(I.SCAN_OVER, I.DONE, I.BROKEN)
     walk.wait()
@@ -199,6 +204,7 @@ def test_an_end_that_never_arrived_is_sent_again_but_not_for_ever() -> None:
     assert walk.give(Given(I.STATUS, ended=Ended.OPEN)).state is S.FAILED
 
 
+@pytest.mark.conformance("DO-05")
 def test_the_status_is_asked_for_every_two_seconds() -> None:
     walk = Walk().until_sending().give(I.SCAN_OVER, I.DONE, I.DONE)
     for _ in range(5):
@@ -246,6 +252,7 @@ class TestScan:
         walk = Walk().give(I.FOUND, I.SCAN_FAILED, I.FOUND)
         assert walk.state is S.FAILED
 
+    @pytest.mark.conformance("DL-01")
     def test_a_scan_that_pauses_for_nine_minutes_withdraws_the_job(self) -> None:
         walk = Walk().until_sending().give(I.DONE)
         assert walk.wait() == 540.0

@@ -232,6 +232,7 @@ class TestLiberalReading:
         )
         assert messages.read_get_elements(body).names == (meant,)
 
+    @pytest.mark.conformance("DK-01")
     def test_misspelt_reasons(self) -> None:
         body = parsed(
             "<dsp:JobStatus><dsp:JobToken>T</dsp:JobToken><dsp:JobState>Aborted</dsp:JobState>"
@@ -304,6 +305,7 @@ class TestFinding:
             "</wsdp:Relationship></mex:MetadataSection></mex:Metadata>"
         )
 
+    @pytest.mark.conformance("DF-01")
     def test_any_type_of_the_namespace_will_do(self) -> None:
         found = finding.read_metadata(self.metadata("wsdp:Device dsp:Odd"), "https://h/")
         assert found == "https://h:5362/ScanServer/1"
@@ -316,6 +318,7 @@ class TestFinding:
     def test_https_never_leads_to_http(self) -> None:
         assert finding.choose_address("https://h/", ["http://h/"]) == ""
 
+    @pytest.mark.conformance("DF-01")
     def test_the_host_that_was_asked_comes_first(self) -> None:
         offered = ["http://h/", "https://other/", "https://h:1/x"]
         assert finding.choose_address("https://h/", offered) == "https://h:1/x"
@@ -329,6 +332,7 @@ class TestFinding:
         assert finding.read_probe_matches(body) == ("https://a/", "https://b/")
 
 
+@pytest.mark.conformance("DX-01")
 @pytest.mark.parametrize(
     ("code", "subcode", "kind"),
     [

@@ -50,6 +50,7 @@ DOCUMENT = f"""<?xml version="1.0" encoding="utf-16"?>
 </p:PostScanProcess>"""
 
 
+@pytest.mark.conformance("DP-01")
 def test_a_whole_document() -> None:
     found = process.parse("\ufeff" + DOCUMENT)
     names = found.ticket.description
@@ -77,11 +78,13 @@ def test_a_whole_document() -> None:
     ]
 
 
+@pytest.mark.conformance("DP-02")
 def test_an_unknown_dialect_is_passed_on_as_it_is() -> None:
     vendor = process.parse(DOCUMENT).instructions.filters[3]
     assert vendor.instructions == ('<v:any xmlns:v="urn:vendor" a="1"><v:thing></v:thing></v:any>')
 
 
+@pytest.mark.conformance("DP-02")
 def test_writers_and_readers_of_the_known_filters_agree() -> None:
     email = filters.EmailConfig(True, ("a@b.c", "d@e.f"), True)
     site = filters.SharePointConfig(True, ("https://sp/lib",))
@@ -132,6 +135,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.conformance("DP-01")
 @pytest.mark.parametrize(("right", "wrong", "named"), MISTAKES)
 def test_a_mistake_names_its_element(right: str, wrong: str, named: str, tmp_path: Path) -> None:
     assert right in DOCUMENT

@@ -69,6 +69,7 @@ def left(tmp_path: Path) -> list[Path]:
     return list((tmp_path / "state" / "spool").iterdir())
 
 
+@pytest.mark.conformance("DO-02", "DO-06")
 async def test_every_page_arrives_as_it_was(server: DspServer, tmp_path: Path) -> None:
     result = await run(options(server, tmp_path), pages(3))
     assert (result.outcome, result.delivered, result.exit_code) == (Outcome.DELIVERED, 3, 0)
@@ -85,6 +86,7 @@ async def test_every_page_arrives_as_it_was(server: DspServer, tmp_path: Path) -
     ]
 
 
+@pytest.mark.conformance("DO-06")
 async def test_the_requests_are_addressed(server: DspServer, tmp_path: Path) -> None:
     await run(options(server, tmp_path), pages(1))
     for operation, headers, _ in server.requests:
@@ -103,6 +105,7 @@ async def test_nothing_to_send(server: DspServer, tmp_path: Path) -> None:
     assert server.documents == {}
 
 
+@pytest.mark.conformance("DO-02")
 @pytest.mark.parametrize("trouble", ["cut", "lost", "ServerErrorTemporaryError"])
 @pytest.mark.parametrize(
     "operation",
@@ -190,6 +193,7 @@ async def test_a_refused_image_cancels_the_job(
     assert list(server.states.values()) == ["Canceled"]
 
 
+@pytest.mark.conformance("DO-05")
 async def test_old_servers_stumble_over_the_name_documents(
     server: DspServer, tmp_path: Path
 ) -> None:
@@ -199,6 +203,7 @@ async def test_old_servers_stumble_over_the_name_documents(
     assert (await run(options(server, tmp_path), None)).outcome is Outcome.DELIVERED
 
 
+@pytest.mark.conformance("DO-04")
 async def test_stop_cancels_the_job(server: DspServer, tmp_path: Path) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -252,6 +257,7 @@ async def test_a_jam_before_the_first_page_was_whole_is_told_once(
     assert left(tmp_path) == []
 
 
+@pytest.mark.conformance("DC-01")
 async def test_pages_are_sent_while_others_are_scanned(server: DspServer, tmp_path: Path) -> None:
     first_is_there = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -267,6 +273,7 @@ async def test_pages_are_sent_while_others_are_scanned(server: DspServer, tmp_pa
     assert (await run(options(server, tmp_path), slow())).delivered == 2
 
 
+@pytest.mark.conformance("DX-02")
 async def test_a_lost_server_does_not_lose_the_rest_of_the_stack(
     server: DspServer, tmp_path: Path
 ) -> None:

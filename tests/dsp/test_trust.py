@@ -50,7 +50,15 @@ class Site:
     async def sent(self, manner: Manner = FAST, **trust: str) -> SendResult:
         """Send one page, trusting as the journal says."""
         job = new_spool(self._folder / "state", "20260101T000000Z")
-        await job.save(Journal(self.server.url, "S-1-0-0", "0", INSTRUCTIONS, **trust))
+        await job.save(
+            Journal(
+                self.server.url,
+                "S-1-0-0",
+                "00000000-0000-0000-0000-000000000000",
+                INSTRUCTIONS,
+                **trust,
+            )
+        )
         more = {"clock": SystemClock(), "random": Random(1), "stop": asyncio.Event()}
         try:
             return await deliver(job, manner, pages(), **more)
@@ -77,6 +85,7 @@ def heard(site: Site) -> list[str]:
     return site.server.calls
 
 
+@pytest.mark.conformance("DT-01")
 async def test_an_authority_of_the_file_or_of_the_enterprise_is_trusted(site: Site):
     assert (await site.sent(ca=str(site.ca))).outcome is Outcome.DELIVERED
     assert (await site.sent(authorities=site.ca.read_text())).outcome is Outcome.DELIVERED
@@ -84,6 +93,7 @@ async def test_an_authority_of_the_file_or_of_the_enterprise_is_trusted(site: Si
     assert "is not trusted" in refused.summary
 
 
+@pytest.mark.conformance("DT-02")
 @pytest.mark.parametrize(
     ("algorithm", "name"),
     [
@@ -102,6 +112,7 @@ async def test_what_the_directory_vouches_for_is_trusted_whoever_signed_it(
     assert sent.outcome is Outcome.DELIVERED, sent.summary
 
 
+@pytest.mark.conformance("DT-02")
 @pytest.mark.parametrize(
     ("algorithm", "name", "why"),
     [
@@ -127,6 +138,7 @@ async def test_a_wrong_digest_of_the_right_hash_is_refused(site: Site):
     assert heard(site) == []
 
 
+@pytest.mark.conformance("DT-01")
 @pytest.mark.parametrize("wrong", ["another name", "expired"])
 async def test_a_certificate_is_of_the_name_and_of_today(tmp_path: Path, wrong: str):
     more = {} if wrong == "another name" else {"not_after": datetime(2020, 1, 1, tzinfo=UTC)}
@@ -154,7 +166,9 @@ def plain() -> Iterator[DspServer]:
 
 async def deliver_to(server: DspServer, tmp_path: Path, manner: Manner) -> SendResult:
     job = new_spool(tmp_path / "state", "20260101T000000Z")
-    await job.save(Journal(server.url, "S-1-0-0", "0", INSTRUCTIONS))
+    await job.save(
+        Journal(server.url, "S-1-0-0", "00000000-0000-0000-0000-000000000000", INSTRUCTIONS)
+    )
     more = {"clock": SystemClock(), "random": Random(1), "stop": asyncio.Event()}
     try:
         return await deliver(job, manner, pages(), **more)
@@ -162,6 +176,7 @@ async def deliver_to(server: DspServer, tmp_path: Path, manner: Manner) -> SendR
         job.close()
 
 
+@pytest.mark.conformance("DF-02")
 async def test_a_server_is_looked_for_once(tmp_path: Path):
     with plain() as server:
         for _ in range(3):
@@ -169,6 +184,7 @@ async def test_a_server_is_looked_for_once(tmp_path: Path):
         assert (server.calls.count("Probe"), server.calls.count("Get")) == (1, 1)
 
 
+@pytest.mark.conformance("DF-02")
 @pytest.mark.parametrize("answer", ["text", "cut", "Sender/DestinationUnreachable"])
 async def test_a_service_that_has_moved_is_looked_for_again(tmp_path: Path, answer: str):
     manner = Manner(pauses_s=(0.01, 0.01), pace=Pace(0.01))

@@ -26,6 +26,7 @@ def console(device: EventDevice) -> Console:
     return Console(Client(f"http://127.0.0.1:{port}{MANAGED}", check=check))
 
 
+@pytest.mark.conformance("DS-01")
 def test_the_scanner_is_described_as_to_everybody(device: EventDevice, console: Console):
     found = console.elements("GetScannerElements", "", *SECTIONS, "Nonsense")
     usual = device.client.get_scanner_elements(*SECTIONS)
@@ -37,6 +38,7 @@ def test_the_scanner_is_described_as_to_everybody(device: EventDevice, console: 
         )
 
 
+@pytest.mark.conformance("DS-01")
 def test_the_element_below_the_message_is_of_ws_dsd_and_what_is_inside_is_not(console: Console):
     reply = console.ask(
         "GetScannerElements",
@@ -52,6 +54,7 @@ def test_the_element_below_the_message_is_of_ws_dsd_and_what_is_inside_is_not(co
     assert reply.header("Action") == f"{DSD}/GetScannerElementsResponse"
 
 
+@pytest.mark.conformance("DS-01")
 def test_jobs_are_followed_from_the_console(device: EventDevice, console: Console):
     client = device.client
     job = client.create_scan_job(scan_ticket(source="Platen", job_name="Minutes"))
@@ -68,6 +71,7 @@ def test_jobs_are_followed_from_the_console(device: EventDevice, console: Consol
     assert console.jobs("GetJobHistory") == [job.id]
 
 
+@pytest.mark.conformance("DS-01")
 @pytest.mark.parametrize("spelt", ["d", "w"])
 def test_a_ticket_is_checked_and_mended(console: Console, spelt: str):
     """The pages disagree on the namespace of ScanTicket: either is read."""
@@ -91,6 +95,7 @@ def test_a_whole_request_of_ws_scan_is_read_too(console: Console):
     assert body.tag == f"{{{DSD}}}GetActiveJobsResponse"
 
 
+@pytest.mark.conformance("DS-03")
 @pytest.mark.parametrize(
     ("operation", "inside", "subcode"),
     [
@@ -111,6 +116,7 @@ def test_faults_are_those_of_ws_scan(console: Console, operation: str, inside: s
     assert fault.subcode == (SCAN, subcode)
 
 
+@pytest.mark.conformance("DS-03")
 @pytest.mark.parametrize("operation", CONSOLE_ONLY)
 def test_a_console_starts_and_fetches_nothing(console: Console, operation: str):
     fault = console.ask(operation).fault
@@ -137,6 +143,7 @@ def happen(device: EventDevice) -> None:
     )
 
 
+@pytest.mark.conformance("DS-02")
 @pytest.mark.parametrize("wanted", [f"{DSD}/", "names", None])
 def test_a_console_hears_the_six_events(
     device: EventDevice, console: Console, sink: Sink, wanted: str | None

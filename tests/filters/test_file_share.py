@@ -71,6 +71,7 @@ def test_the_own_store_has_a_folder_per_job(place: Place) -> None:
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
 
 
+@pytest.mark.conformance("SI-04")
 def test_a_share_has_a_folder_per_user(place: Place) -> None:
     place.run(place.job(SHARE))
     assert place.delivered(place.share / "S-1-0-0") == contents()
@@ -91,6 +92,7 @@ def test_equal_pages_of_two_jobs_are_two_files(place: Place) -> None:
     assert place.delivered(place.share) == [b"same"] * (2 * PAGES)
 
 
+@pytest.mark.conformance("SI-05")
 def test_a_file_that_is_there_is_never_replaced(place: Place) -> None:
     folder = place.share / "S-1-0-0"
     folder.mkdir()
@@ -113,6 +115,7 @@ def test_a_name_taken_at_the_last_moment(place: Place, monkeypatch: pytest.Monke
     assert place.delivered(place.share) == [*contents(), b"mine"]
 
 
+@pytest.mark.conformance("SI-10")
 def test_a_bitmap_without_its_file_header_gets_one(place: Place) -> None:
     job = place.job(STORE, format_="dib")
     info = (40).to_bytes(4, "little") + bytes(10) + (8).to_bytes(2, "little") + bytes(24)
@@ -129,6 +132,7 @@ def test_a_bitmap_without_its_file_header_gets_one(place: Place) -> None:
     assert second.read_bytes() == whole
 
 
+@pytest.mark.conformance("SR-02", "SR-05", "SI-06")
 @pytest.mark.parametrize(
     ("number", "store_reason", "share_reason"),
     [
@@ -168,6 +172,7 @@ def test_a_target_that_fails_gets_nothing_and_the_others_all(
         assert contents(token)[0] in place.delivered(good)
 
 
+@pytest.mark.conformance("SR-04")
 def test_a_share_that_nobody_named(place: Place) -> None:
     outcome = place.run(place.job(r"\\nobody\s", SHARE))
     assert outcome.reasons == (FilterStateReason.FILE_SHARE_ACCESS_DENIED,)
@@ -181,6 +186,7 @@ def test_a_share_that_is_not_mounted(place: Place) -> None:
     assert not place.share.exists()
 
 
+@pytest.mark.conformance("SO-30")
 def test_what_is_delivered_before_a_cancel_stays(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,7 @@ def post(tmp_path: Path) -> Iterator[Post]:
         yield Post(tmp_path, stack)
 
 
+@pytest.mark.conformance("SI-01")
 def test_one_message_with_all_documents_to_everybody(post: Post) -> None:
     pages = (b"first", bytes(range(256)) * 10_000, b"\n.\n..\r\n")
     found = post.serve()
@@ -107,6 +108,7 @@ def test_no_document_no_mail(post: Post) -> None:
     assert not post.box.taken
 
 
+@pytest.mark.conformance("SI-10")
 @pytest.mark.parametrize(
     ("format_", "name", "media_type"),
     [
@@ -153,10 +155,12 @@ class TestWhoMayGetMail:
         assert post.spool.run(post.serve(), post.job(address)) == failed("UnableToSendEmail")
         assert not post.box.taken
 
+    @pytest.mark.conformance("SI-02")
     def test_a_user_without_an_address(self, post: Post) -> None:
         job = post.job(send_to_scan_user=True)
         assert post.spool.run(post.serve(), job) == failed("UnableToSendEmail")
 
+    @pytest.mark.conformance("SI-03")
     def test_nobody_at_all(self, post: Post) -> None:
         assert post.spool.run(post.serve(), post.job()) == failed("InvalidArgs")
 
@@ -208,6 +212,7 @@ class TestTheServerRefuses:
             "UnableToSendEmail"
         )
 
+    @pytest.mark.conformance("SI-03")
     def test_some_recipients(self, post: Post) -> None:
         post.box.refused = {"b@example.org": "550 no such user"}
         outcome = post.spool.run(post.serve(), post.job("a@example.org", "b@example.org"))
@@ -239,6 +244,7 @@ class TestTheServerRefuses:
 
 
 class TestTheServerIsNotThere:
+    @pytest.mark.conformance("SR-08", "SI-03")
     def test_nobody_listens(self, post: Post) -> None:
         found = post.serve()
         with socket.create_server(("127.0.0.1", 0)) as gone:

@@ -122,6 +122,7 @@ async def test_a_passing_failure_is_tried_again_after_growing_pauses(tmp_path: P
     assert (target.tried, server.pauses) == (3, [10, 20])
 
 
+@pytest.mark.conformance("SR-10")
 async def test_after_the_last_try_a_passing_failure_stays(tmp_path: Path) -> None:
     target = Scripted("t", [PASSING] * 3)
     server = serve(tmp_path, share=Several([target]))
@@ -154,6 +155,7 @@ async def test_a_warning_stops_nothing(tmp_path: Path) -> None:
     assert server.job(token).reason is JobStateReason.COMPLETED_WITH_WARNINGS
 
 
+@pytest.mark.conformance("SS-12")
 @pytest.mark.parametrize("go_on", [True, False, None])
 async def test_continue_on_error(tmp_path: Path, go_on: bool | None) -> None:
     server = serve(tmp_path, share=Several([FINAL]), mail=Several([]))
@@ -176,6 +178,7 @@ async def test_continue_on_error(tmp_path: Path, go_on: bool | None) -> None:
         ]
 
 
+@pytest.mark.conformance("SS-11")
 async def test_filters_run_in_document_order_one_after_another(tmp_path: Path) -> None:
     order: list[str] = []
     mail = Several([Scripted("m", [lambda work: order.append("mail")])])
@@ -264,3 +267,13 @@ async def test_a_cancel_stops_the_filter_at_work(tmp_path: Path) -> None:
     await server.until_ended(token)
     assert server.job(token).state is S.CANCELED
     assert [one.state for one in server.job(token).filters] == [FilterState.CANCELED] * 2
+
+
+@pytest.mark.conformance("SR-03")
+async def test_a_server_without_memory_says_so(tmp_path: Path) -> None:
+    def starve(work: Work) -> None:
+        raise MemoryError
+
+    server = serve(tmp_path, share=Several([Scripted("t", [starve] * 3)]))
+    await server.until_ended(await server.give(SHARE))
+    assert server.told() == [("CompletedWithErrors", ("ServerOutOfMemory",))]

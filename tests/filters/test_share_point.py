@@ -82,11 +82,13 @@ def delivered(folder: str = "scans") -> dict[str, bytes]:
     return {f"{folder}/ann@example.org/{NAME.format(n)}": p for n, p in ((1, b"one"), (2, b"two"))}
 
 
+@pytest.mark.conformance("SI-07")
 def test_each_document_into_the_users_folder(site: Site) -> None:
     assert site.run(site.job(f"{site.base}/scans")) == WELL
     assert site.dav.files() == delivered()
 
 
+@pytest.mark.conformance("SI-07")
 def test_several_libraries_and_the_users_own(site: Site) -> None:
     for name in ("more", "personal/ann/Documents"):
         (site.dav.folder / name).mkdir(parents=True)
@@ -135,6 +137,7 @@ class TestWhereDocumentsMayGo:
         assert site.run(site.job(f"{site.base}{path}")) == failed(DENIED)
         assert site.dav.asked == []
 
+    @pytest.mark.conformance("SR-06")
     @pytest.mark.parametrize(
         "url",
         [
@@ -166,13 +169,16 @@ class TestWhereDocumentsMayGo:
 
 
 class TestTheServerRefuses:
+    @pytest.mark.conformance("SR-06")
     def test_a_wrong_password(self, site: Site) -> None:
         (site.root / "password").write_text("other")
         assert site.run(site.job(f"{site.base}/scans")) == failed(DENIED)
 
+    @pytest.mark.conformance("SI-08")
     def test_a_library_that_is_not_there(self, site: Site) -> None:
         assert site.run(site.job(f"{site.base}/scans/nowhere")) == failed(DENIED)
 
+    @pytest.mark.conformance("SR-07", "SI-08")
     @pytest.mark.parametrize(
         ("status", "outcome"),
         [

@@ -95,6 +95,7 @@ def delivered(folder: str = "ann@example.org") -> dict[str, bytes]:
     return {f"{folder}/{NAME.format(n)}": page for n, page in enumerate(PAGES, 1)}
 
 
+@pytest.mark.conformance("SI-04")
 @pytest.mark.parametrize("more", ["", "encrypt = false"])
 def test_each_document_into_the_users_folder(place: Place, more: str) -> None:
     assert place.run(found=place.filter(more=more)) == WELL
@@ -107,6 +108,7 @@ def test_a_folder_below_the_share_whatever_the_case(place: Place) -> None:
     assert place.server.files() == delivered("2026/ann@example.org")
 
 
+@pytest.mark.conformance("SI-05")
 def test_a_file_that_is_there_is_never_replaced(place: Place) -> None:
     taken = place.server.folder / "scans/ann@example.org" / NAME.format(1)
     taken.parent.mkdir()
@@ -153,12 +155,14 @@ class TestTheServerRefuses:
         (place.root / "password").write_text("other")
         assert place.run() == failed(DENIED)
 
+    @pytest.mark.conformance("SR-05")
     def test_what_does_not_fit(self, place: Place) -> None:
         job = place.job(r"\\127.0.0.1\tiny", pages=(b"x" * 1_000, b"x" * 100_000))
         assert place.run(job) == failed(FULL, again=True)
         small = place.job(r"\\127.0.0.1\tiny", pages=(b"x" * 50_000,), token="bbbb")
         assert place.run(small) == WELL, "a target that failed has nothing"
 
+    @pytest.mark.conformance("SI-06")
     def test_one_of_two(self, place: Place) -> None:
         job = place.job(r"\\127.0.0.1\sealed", r"\\127.0.0.1\scans")
         assert place.run(job) == failed(DENIED)

@@ -2,6 +2,7 @@
 
 import stat
 
+import pytest
 from clients.dsp_server import DSP
 from processes.conftest import MakeOperator, Site
 from processes.documents import EML, FSH, email, share, switch
@@ -63,6 +64,7 @@ def test_the_server_is_told_what_the_process_says_and_what_the_user_may_change(
     assert job.parameters.input_source.value == "Platen"
 
 
+@pytest.mark.conformance("DO-01")
 def test_a_job_is_made_after_the_first_image_and_pages_go_while_others_are_scanned(
     site: Site, make_operator: MakeOperator
 ):
@@ -84,6 +86,7 @@ def test_a_job_is_made_after_the_first_image_and_pages_go_while_others_are_scann
     assert site.server.documents[token] == {1: PAGE, 2: PAGE}
 
 
+@pytest.mark.conformance("DO-04")
 def test_a_cancelled_delivery_ends_the_scan_and_the_servers_job(
     site: Site, make_operator: MakeOperator
 ):
@@ -121,6 +124,7 @@ def test_a_job_that_is_cancelled_at_the_device_cancels_its_delivery(
     assert [one["label"] for one in left if not one["back"]] == ["sheet 2"]
 
 
+@pytest.mark.conformance("DL-01")
 def test_a_jam_in_mid_page_is_waited_out(site: Site, make_operator: MakeOperator):
     site.add("Invoices", parameters=FEEDER)
     joe = make_operator(sheets=2)

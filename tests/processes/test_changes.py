@@ -60,6 +60,7 @@ def test_a_setting_that_is_not_locked_is_changed():
     assert found.instructions == CLOSED.instructions
 
 
+@pytest.mark.conformance("DP-03")
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -124,6 +125,7 @@ def test_a_name_and_a_path_must_be_possible(wanted: Changes, named: str):
         changed(OPEN, wanted)
 
 
+@pytest.mark.conformance("DP-03")
 @pytest.mark.parametrize(
     ("wanted", "named"),
     [
@@ -146,6 +148,7 @@ def test_a_share_filter_without_shares_takes_some():
 NAMES = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
 
 
+@pytest.mark.conformance("DP-03")
 @given(
     st.lists(NAMES.map("{}@example.org".format), max_size=3),
     st.none() | NAMES,

@@ -1,5 +1,6 @@
 """What a scan server tells by itself, and how often it is asked where it does not."""
 
+import pytest
 from processes.conftest import MakeOperator, Site
 from support.wait import wait_until
 
@@ -22,6 +23,7 @@ def begun(site: Site, make_operator: MakeOperator, **options: object):
     return joe, number
 
 
+@pytest.mark.conformance("DE-01")
 def test_a_subscription_is_there_before_the_job_and_gone_after_it(
     site: Site, make_operator: MakeOperator
 ):
@@ -39,6 +41,7 @@ def test_a_subscription_is_there_before_the_job_and_gone_after_it(
     wait_until(lambda: not site.server.sinks, 5, "Unsubscribe")
 
 
+@pytest.mark.conformance("DE-02")
 def test_without_events_the_server_is_asked_again_and_again(
     site: Site, make_operator: MakeOperator
 ):
@@ -66,6 +69,7 @@ def test_an_event_alone_delivers_nothing(site: Site, make_operator: MakeOperator
     assert [path for path in site.spooled if path.name.startswith("000001")]
 
 
+@pytest.mark.conformance("DE-02")
 def test_events_of_other_jobs_mean_nothing(site: Site, make_operator: MakeOperator):
     site.server.has_events = True
     joe, number = begun(site, make_operator)
@@ -92,6 +96,7 @@ def test_an_event_that_is_none_is_refused(site: Site, make_operator: MakeOperato
     site.server.finish(token)
 
 
+@pytest.mark.conformance("DE-01")
 def test_a_subscription_that_the_server_ends_is_taken_anew(site: Site, make_operator: MakeOperator):
     site.server.has_events = True
     joe, number = begun(site, make_operator)
@@ -109,6 +114,7 @@ def test_a_subscription_that_the_server_ends_is_taken_anew(site: Site, make_oper
     assert joe.ended(number)["standing"] == "delivered"
 
 
+@pytest.mark.conformance("DE-01")
 def test_a_subscription_is_renewed_when_half_of_it_is_over(site: Site, make_operator: MakeOperator):
     site.server.has_events = True
     site.server.expires = "PT60S"
@@ -126,6 +132,7 @@ def test_a_subscription_is_renewed_when_half_of_it_is_over(site: Site, make_oper
     assert site.server.calls.count("Subscribe") == 1
 
 
+@pytest.mark.conformance("DC-01")
 def test_two_deliveries_share_one_subscription(site: Site, make_operator: MakeOperator):
     site.server.has_events = True
     joe, first = begun(site, make_operator)

@@ -37,6 +37,7 @@ def open_page(browser: Browser, tmp_path: Path) -> Iterator[Any]:
         context.close()
 
 
+@pytest.mark.conformance("DK-01", "DI-01")
 def test_from_the_badge_to_the_delivery(
     site: Site, make_operator: MakeOperator, open_page: Any, tmp_path: Path
 ):

@@ -53,6 +53,7 @@ def with_directory(server: Slapd, make_operator: MakeOperator) -> MakeOperator:
 # ---- by password
 
 
+@pytest.mark.conformance("DI-01")
 def test_a_user_logs_on_sees_their_processes_and_scans(site: Site, with_directory: MakeOperator):
     joe = with_directory(sheets=1)
     assert joe("GET", "session").json["ways"] == ["password"]
@@ -135,6 +136,7 @@ def test_who_guesses_must_wait(with_directory: MakeOperator):
     assert joe.log_on(**JOE).status == 201
 
 
+@pytest.mark.conformance("DI-01")
 def test_who_does_nothing_is_logged_off_and_their_scan_goes_on(
     site: Site, with_directory: MakeOperator
 ):

@@ -111,6 +111,7 @@ def test_every_job_is_done_once(pair: list[Running], clients: list[DspClient]) -
     assert len(pair[1].console.history().body[0]) == 20
 
 
+@pytest.mark.conformance("SE-04")
 def test_a_subscriber_hears_what_happens_elsewhere(clients: list[DspClient], sink: Sink) -> None:
     one, two = clients
     one.subscribe(sink.url)
@@ -230,6 +231,7 @@ async def test_others_go_on_with_the_jobs_of_a_server_that_was_killed(
     other.kill()
 
 
+@pytest.mark.conformance("SO-04")
 def test_a_database_that_is_away_is_a_passing_trouble(
     postgres: Cluster, pair: list[Running], clients: list[DspClient]
 ) -> None:

@@ -72,6 +72,7 @@ def names(element: ET.Element) -> list[str]:
 
 
 class TestRepository:
+    @pytest.mark.conformance("SC-01")
     def test_elements_come_in_the_order_asked(self, console: DscClient) -> None:
         reply = console.repository(
             "c:RepositoryStatus", "c:Nothing", "x:RepositoryStatus", "c:RepositoryConfiguration"
@@ -93,6 +94,7 @@ class TestRepository:
         assert reply.text("RepositoryState", DSC) == "Idle"
         assert reply.text("RepositoryStateReason", DSC) == "None"
 
+    @pytest.mark.conformance("SC-10")
     def test_dialects_are_qualified_names(self, console: DscClient) -> None:
         reply = console.repository("c:RepositoryConfiguration")
         (entry,) = reply.body.iter(f"{{{DSC}}}Filter")
@@ -100,6 +102,7 @@ class TestRepository:
         assert reply.text("Dialect", DSC) == "ftr:fileshare"
         assert f'xmlns:ftr="{FTR}"'.encode() in reply.raw
 
+    @pytest.mark.conformance("SC-10")
     def test_a_dialect_that_is_no_qualified_name_is_left_out(self) -> None:
         repository = Repository(
             RepositoryState.IDLE, ("urn:vendor", "urn:a/b", "http://a/b/1c", f"{FTR}/email")
@@ -108,11 +111,13 @@ class TestRepository:
         assert '<dsc:Dialect xmlns:own="urn:a">own:b</dsc:Dialect>' in written
         assert written.count("<dsc:Filter>") == 2
 
+    @pytest.mark.conformance("SC-01")
     def test_nothing_asked(self, console: DscClient) -> None:
         refused(console.repository(), "InvalidArgs")
 
 
 class TestJobs:
+    @pytest.mark.conformance("SC-02", "SC-03")
     def test_what_is_active_and_what_has_ended(self, console: DscClient, device: DspClient) -> None:
         assert [len(reply.body[0]) for reply in (console.active(), console.history())] == [0, 0]
         waiting, ended = device.new_job(root="Two  words"), done(device)
@@ -138,6 +143,7 @@ class TestJobs:
         assert active.text("JobState", DSC) == "Creating"
         assert history.text("ImagesReceived", DSC) == "1"
 
+    @pytest.mark.conformance("SO-03")
     def test_a_job_that_never_began_is_in_the_history(
         self, console: DscClient, device: DspClient
     ) -> None:
@@ -147,6 +153,7 @@ class TestJobs:
         assert reply.text("JobStateReason", DSC) == "NoValidPostScanInstructionsFound"
         assert reply.text("FilterState", DSC) == "Canceled"
 
+    @pytest.mark.conformance("SW-09")
     def test_a_list_fits_into_an_envelope_newest_first_kept(
         self, console: DscClient, device: DspClient
     ) -> None:
@@ -157,6 +164,7 @@ class TestJobs:
         assert 20 < len(shown) < 60
         assert shown == tokens[-len(shown) :]
 
+    @pytest.mark.conformance("SC-04")
     def test_the_elements_of_a_job(self, console: DscClient, device: DspClient) -> None:
         token = device.new_job()
         device.send_image(token, 7, PAGE, "jfif")
@@ -167,6 +175,7 @@ class TestJobs:
         assert reply.text("Dialect", DSC) == OWN_STORE[0]
         assert not list(reply.body.iter(f"{{{DSP}}}JobStatus"))
 
+    @pytest.mark.conformance("SC-05")
     def test_an_administrator_cancels_anybody_s_job(
         self, console: DscClient, device: DspClient
     ) -> None:
@@ -181,6 +190,7 @@ class TestJobs:
             assert reply.detail.tag == f"{{{DSC}}}JobToken"
             assert reply.detail.text == NOBODY
 
+    @pytest.mark.conformance("SC-03")
     def test_the_history_by_its_misprinted_name(self, console: DscClient) -> None:
         body = f'<c:GetJobsHistoryRequest xmlns:c="{DSC}"/>'
         message = envelope(f"{DSC}/GetJobHistory", body, console.service)
@@ -188,6 +198,7 @@ class TestJobs:
 
 
 class TestEvents:
+    @pytest.mark.conformance("SC-06", "SC-07")
     def test_of_the_repository_and_of_every_job(
         self, console: DscClient, device: DspClient, sink: Sink
     ) -> None:
@@ -229,11 +240,13 @@ class TestWhoMayAdminister:
             console.subscribe(sink.url),
         ]
 
+    @pytest.mark.conformance("SC-09")
     def test_nobody(self, start: Start, sink: Sink) -> None:
         server = start(administration=Administration.NOBODY)
         for reply in self.everything(server.console, sink):
             refused(reply, "ClientErrorCurrentUserNotScanAdmin")
 
+    @pytest.mark.conformance("SM-03", "SC-09")
     @pytest.mark.parametrize("mark", ["sha256", "subject", "principal"])
     def test_by_certificate(self, start: Start, sink: Sink, tmp_path: Path, mark: str) -> None:
         ca = trustme.CA()

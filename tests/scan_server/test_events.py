@@ -73,6 +73,7 @@ def finish(client: DspClient, token: str) -> None:
     client.end(token)
 
 
+@pytest.mark.conformance("SS-02", "SS-04", "SJ-01", "SE-02")
 def test_a_job_is_told_from_its_creation_to_its_end(client: DspClient, sink: Sink) -> None:
     assert client.subscribe(sink.url).name == "SubscribeResponse"
     token = client.new_job(root="Two  words")
@@ -109,6 +110,7 @@ def test_a_job_is_told_from_its_creation_to_its_end(client: DspClient, sink: Sin
     assert text(last, "JobCompletedTime") == text(end, "JobCompletedTime")
 
 
+@pytest.mark.conformance("SE-09")
 def test_the_first_event_waits_for_the_token(client: DspClient, sink: Sink) -> None:
     """A device passes over events of tokens that it does not know."""
     known: set[str] = set()
@@ -127,6 +129,7 @@ def test_the_first_event_waits_for_the_token(client: DspClient, sink: Sink) -> N
     assert early == []
 
 
+@pytest.mark.conformance("SS-05", "SJ-09", "SX-01", "SX-02", "SX-05", "SE-02")
 def test_a_filter_after_the_other(client: DspClient, sink: Sink) -> None:
     client.subscribe(sink.url)
     token = client.new_job(VENDOR, OWN_STORE, continue_on_error=True)
@@ -147,6 +150,7 @@ def test_a_filter_after_the_other(client: DspClient, sink: Sink) -> None:
     assert text(end, "JobStateReason") == "PostScanJobCompletedWithErrors"
 
 
+@pytest.mark.conformance("SJ-02", "SE-03")
 @pytest.mark.parametrize("how", ["refused", "canceled", "timed out", "failed"])
 def test_every_end_is_told_once_and_last(start: Start, sink: Sink, how: str) -> None:
     client = start(idle_s=0.1 if how == "timed out" else 600).client
@@ -180,6 +184,7 @@ def test_every_end_is_told_once_and_last(start: Start, sink: Sink, how: str) -> 
     assert text(end, "JobStateReason") == reason
 
 
+@pytest.mark.conformance("SE-04")
 def test_all_subscribers_hear_of_every_job(
     client: DspClient, sink: Sink, make_sink: Callable[[], Sink]
 ) -> None:
@@ -218,6 +223,7 @@ def test_a_hanging_subscriber_holds_up_nobody(
     hanging.released.set()
 
 
+@pytest.mark.conformance("SE-06")
 def test_a_filter_lets_through_what_it_names(client: DspClient, sink: Sink) -> None:
     client.subscribe(sink.url, events=[END])
     finish(client, client.new_job())
@@ -225,6 +231,7 @@ def test_a_filter_lets_through_what_it_names(client: DspClient, sink: Sink) -> N
     assert sink.names() == [END]
 
 
+@pytest.mark.conformance("SE-06")
 def test_without_a_filter_both_events_come(client: DspClient, sink: Sink) -> None:
     client.subscribe(sink.url, events=[])
     finish(client, client.new_job())
@@ -232,11 +239,13 @@ def test_without_a_filter_both_events_come(client: DspClient, sink: Sink) -> Non
     assert set(sink.names()) == {STATUS, END}
 
 
+@pytest.mark.conformance("SE-06")
 def test_a_filter_for_events_of_others(client: DspClient, sink: Sink) -> None:
     reply = client.subscribe(sink.url, events=["JobStatusEvent"])
     assert reply.subcode == "FilterActionNotSupported"
 
 
+@pytest.mark.conformance("SE-01")
 def test_renew_status_and_unsubscribe(client: DspClient, sink: Sink) -> None:
     begun = client.subscribe(f"{sink.url}/first")
     assert begun.body.findtext(f".//{{{WSE}}}Expires") == "PT3600S"
@@ -253,6 +262,7 @@ def test_renew_status_and_unsubscribe(client: DspClient, sink: Sink) -> None:
     assert [got.path for got in sink.got] == ["/sink/second"]
 
 
+@pytest.mark.conformance("SE-08")
 def test_the_server_says_goodbye(server: Running, sink: Sink) -> None:
     server.client.subscribe(sink.url, end_to=f"{sink.url}/end")
     token = server.client.new_job()
@@ -264,6 +274,7 @@ def test_the_server_says_goodbye(server: Running, sink: Sink) -> None:
     assert states(sink, token) == ["Creating"]
 
 
+@pytest.mark.conformance("SE-07")
 def test_events_go_to_the_subscriber_and_where_the_administrator_allows(
     start: Start, sink: Sink
 ) -> None:
@@ -276,6 +287,7 @@ def test_more_networks_for_events(start: Start, sink: Sink) -> None:
     assert client.subscribe("http://192.0.2.7/sink").name == "SubscribeResponse"
 
 
+@pytest.mark.conformance("SE-07")
 def test_a_sink_behind_tls(start: Start, sink: Sink) -> None:
     """Its certificate proves nothing to us: the address is what was checked."""
     server = start(http=False, generate_cert=True)

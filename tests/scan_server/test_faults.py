@@ -114,6 +114,9 @@ def provoke(which: str, server: Running, patch: pytest.MonkeyPatch) -> Reply:
     raise AssertionError(which)
 
 
+@pytest.mark.conformance(
+    "SW-05", "SF-01", "SF-02", "SF-03", "SF-04", "SF-05", "SF-06", "SF-07", "SF-08", "SF-10"
+)
 @pytest.mark.parametrize("which", ROWS)
 def test_each_fault_is_as_the_table_has_it(
     server: Running, which: str, monkeypatch: pytest.MonkeyPatch
@@ -134,6 +137,7 @@ def test_each_fault_is_as_the_table_has_it(
     assert f'xmlns:{prefix}="{namespaces[prefix]}"'.encode() in reply.raw
 
 
+@pytest.mark.conformance("SO-02", "SF-11")
 @pytest.mark.parametrize(
     ("told", "named"),
     [
@@ -150,6 +154,7 @@ def test_too_few_too_many_unknown_and_of_the_wrong_type(
     assert (reply.subcode, reply.detail.tag) == ("InvalidArgs", f"{{{DSP}}}{named}")
 
 
+@pytest.mark.conformance("SF-09")
 def test_a_server_that_goes_down_says_so(start: Start) -> None:
     """Seen while it waits for a subscriber that does not take leave."""
     with closing(Sink()) as sink:
@@ -176,16 +181,19 @@ class TestLiberalReading:
         "</x:PostScanInstructions>"
     )
 
+    @pytest.mark.conformance("SW-06")
     def test_white_space_around_values_and_inside_names(self, client: DspClient) -> None:
         token = client.call("CreatePostScanJob", self.CREATE).text("JobToken")
         told = client.elements(f"\n {token} \n", "\n x:JobDescription \n")
         assert told.text("PSP_Identifier") == "C4F199C7-6876-4549-A86E-A85035952448"
         assert told.text("PSP_DisplayName") == "Two  words"
 
+    @pytest.mark.conformance("SW-07")
     def test_foreign_elements_and_attributes(self, client: DspClient) -> None:
         more = '<v:extra xmlns:v="urn:v" v:a="1"><v:b/></v:extra>'
         assert client.call("CreatePostScanJob", self.CREATE + more).text("JobToken")
 
+    @pytest.mark.conformance("SW-08")
     def test_the_stale_namespace_and_other_prefixes(self, client: DspClient) -> None:
         body = f"<x:CreatePostScanJobRequest>{self.CREATE}</x:CreatePostScanJobRequest>"
         message = envelope(f"{STALE}/CreatePostScanJob", body, client.service)
@@ -193,6 +201,7 @@ class TestLiberalReading:
         reply = DspClient(client.url).post(client.service, stale)
         assert reply.body.tag == f"{{{DSP}}}CreatePostScanJobResponse"
 
+    @pytest.mark.conformance("SW-07")
     def test_a_mistake_in_a_vendor_s_header_is_not_ours(self, client: DspClient) -> None:
         header = '<v:Session xmlns:v="urn:v">1</v:Session>'
         body = f"<x:CreatePostScanJobRequest>{self.CREATE}</x:CreatePostScanJobRequest>"
@@ -200,6 +209,7 @@ class TestLiberalReading:
         assert client.post(client.service, message).text("JobToken")
 
 
+@pytest.mark.conformance("SH-03")
 @pytest.mark.parametrize(
     "evil",
     [

@@ -53,6 +53,7 @@ def run(start: Start, tmp_path: Path, *entries: tuple[str, str], **more: bool) -
     return wait_until(lambda: client.ended(token), 10, "end")
 
 
+@pytest.mark.conformance("SI-02")
 def test_mail_for_the_user_and_for_others(start: Start, tmp_path: Path, mailbox: Mailbox) -> None:
     ended = run(start, tmp_path, OWN_STORE, email("b@example.org", to_user=True))
     assert ended.texts("FilterState") == ["CompletedSuccessfully"] * 2
@@ -69,6 +70,7 @@ def test_what_passes_is_tried_again(start: Start, tmp_path: Path, mailbox: Mailb
     assert len(mailbox.taken) == 1
 
 
+@pytest.mark.conformance("SS-12", "SR-09")
 @pytest.mark.parametrize("go_on", [True, False, None])
 def test_a_mail_that_is_refused(
     start: Start, tmp_path: Path, mailbox: Mailbox, go_on: bool | None
@@ -87,6 +89,7 @@ def test_a_mail_that_is_refused(
     assert not mailbox.taken
 
 
+@pytest.mark.conformance("SI-09")
 def test_a_filter_that_is_not_set_up(start: Start) -> None:
     """It is as unknown as any other: alone it is refused."""
     client = start().client
@@ -94,6 +97,7 @@ def test_a_filter_that_is_not_set_up(start: Start) -> None:
     assert client.create(OWN_STORE, email("b@example.org")).name == "CreatePostScanJobResponse"
 
 
+@pytest.mark.conformance("SJ-10", "SX-06")
 def test_a_dialect_of_our_own(start: Start, tmp_path: Path) -> None:
     program, told = tmp_path / "program", tmp_path / "told"
     program.write_text(f'#!/bin/sh\ncat "$@" >{told}\nexit 3\n')

@@ -103,6 +103,7 @@ NOT_OURS = [
 ]
 
 
+@pytest.mark.conformance("SL-02", "SL-04", "SL-08")
 @pytest.mark.parametrize("body", OURS)
 @pytest.mark.parametrize("way", ["http", "udp"])
 def test_a_probe_that_means_us(server: Running, client: DspClient, way: str, body: str) -> None:
@@ -124,6 +125,7 @@ def test_a_probe_that_means_us(server: Running, client: DspClient, way: str, bod
     assert text(match, "Types").endswith(":Device")
 
 
+@pytest.mark.conformance("SL-03")
 @pytest.mark.parametrize("body", NOT_OURS)
 def test_a_probe_that_means_somebody_else(server: Running, client: DspClient, body: str) -> None:
     answer = ask_udp(server, envelope(f"{WSD}/Probe", body, TO))
@@ -131,6 +133,7 @@ def test_a_probe_that_means_somebody_else(server: Running, client: DspClient, bo
         assert (found.tag, len(found)) == (f"{{{WSD}}}ProbeMatches", 0)
 
 
+@pytest.mark.conformance("SL-04")
 def test_an_unknown_rule_for_scopes(server: Running, client: DspClient) -> None:
     body = probe(scopes="http://a/", match_by="http://a/rule")
     reply = ask(client, body)
@@ -139,6 +142,7 @@ def test_an_unknown_rule_for_scopes(server: Running, client: DspClient) -> None:
     assert len(answer.find(f"{{{SOAP}}}Body")[0]) == 0
 
 
+@pytest.mark.conformance("SL-09")
 @pytest.mark.parametrize("way", ["http", "udp"])
 def test_a_resolve(server: Running, client: DspClient, way: str) -> None:
     body = resolve(server.ready.split()[3].upper())
@@ -150,10 +154,12 @@ def test_a_resolve(server: Running, client: DspClient, way: str) -> None:
     assert text(found, "XAddrs") == server.url
 
 
+@pytest.mark.conformance("SL-09")
 def test_a_resolve_of_somebody_else(client: DspClient) -> None:
     assert len(ask(client, resolve("urn:uuid:00000000-0000-4000-8000-000000000000")).body) == 0
 
 
+@pytest.mark.conformance("SL-10")
 def test_what_is_no_question_gets_no_datagram(server: Running) -> None:
     """The next question is answered all the same, and nothing came before that."""
     url = urlsplit(server.url)
@@ -176,6 +182,7 @@ def test_what_is_no_question_gets_no_datagram(server: Running) -> None:
     assert text(ET.fromstring(answer)[0], f"{{{WSA}}}RelatesTo") == "urn:uuid:last"
 
 
+@pytest.mark.conformance("SL-10")
 async def test_a_flood_is_answered_in_part() -> None:
     """Twenty at once, and ten a second, for each that asks."""
     clock = ManualClock()
@@ -202,6 +209,7 @@ async def test_a_flood_is_answered_in_part() -> None:
     running.stop()
 
 
+@pytest.mark.conformance("SL-08")
 def test_behind_ipv6(start: Start) -> None:
     server = start(host="::1")
     answer = ask_udp(server, envelope(f"{WSD}/Probe", probe(), TO))
@@ -209,6 +217,7 @@ def test_behind_ipv6(start: Start) -> None:
     assert ask(server.client, probe()).body[0] is not None
 
 
+@pytest.mark.conformance("SL-01")
 def test_over_tls(start: Start) -> None:
     """Names that the certificate holds come first: by an address, it would not be trusted."""
     server = start(http=False, generate_cert=True)
@@ -221,6 +230,7 @@ def test_over_tls(start: Start) -> None:
 
 
 class TestMetadata:
+    @pytest.mark.conformance("SL-05")
     def test_the_hosted_services(self, client: DspClient) -> None:
         assert client.get().headers["Action"].strip() == f"{GET}Response"
         found = client.hosted()
@@ -231,12 +241,14 @@ class TestMetadata:
         assert all(address.startswith(f"{client.url}/") for address in found.values())
         assert len(set(found.values())) == 2
 
+    @pytest.mark.conformance("SL-05")
     def test_dialects_are_those_of_the_profile(self, client: DspClient) -> None:
         dialects = [section.get("Dialect") for section in client.get().body]
         assert dialects == [
             f"{DPWS}/{name}" for name in ("ThisModel", "ThisDevice", "Relationship")
         ]
 
+    @pytest.mark.conformance("SL-07")
     def test_the_version_rises_with_the_metadata_and_only_then(self, start: Start) -> None:
         versions = []
         for name in ("Scan server", "Scan server", "Another", "Another"):
@@ -245,6 +257,7 @@ class TestMetadata:
             server.stop()
         assert versions == [versions[0], versions[0], versions[0] + 1, versions[0] + 1]
 
+    @pytest.mark.conformance("SL-11")
     def test_the_type_s_local_name_may_be_set(self, start: Start) -> None:
         client = start(service_type="ScanServiceType").client
         assert "ScanServiceType" in client.hosted()
@@ -259,6 +272,7 @@ class TestHeaders:
         assert reply.name == "Fault"
         return reply.subcode
 
+    @pytest.mark.conformance("SW-01", "SW-04")
     def test_a_message_id_of_any_form(self, client: DspClient) -> None:
         for number, value in enumerate(("uuid:1", "urn:uuid:2", "http://a/b", "plain")):
             message = envelope(GET, "", client.url, value)
@@ -266,6 +280,7 @@ class TestHeaders:
             assert reply.headers["RelatesTo"] == value, number
             assert reply.headers["To"].endswith("/role/anonymous")
 
+    @pytest.mark.conformance("SW-02")
     def test_what_is_missing(self, client: DspClient) -> None:
         message = envelope(GET, "", client.url)
         for name in (b"MessageID", b"To", b"Action"):
@@ -273,10 +288,12 @@ class TestHeaders:
             without = message[:start] + message[end + len(name) + 5 :]
             assert self.fault(client, without) == "MessageInformationHeaderRequired"
 
+    @pytest.mark.conformance("SW-02")
     @pytest.mark.parametrize("to", ["urn:uuid:1", "http://127.0.0.1/other", "/ScanServer"])
     def test_a_to_that_is_nobody_here(self, client: DspClient, to: str) -> None:
         assert self.fault(client, envelope(GET, "", to)) == "DestinationUnreachable"
 
+    @pytest.mark.conformance("SW-02")
     def test_a_to_that_is_ours(self, server: Running, client: DspClient) -> None:
         for to in (
             server.ready.split()[3],
@@ -288,6 +305,7 @@ class TestHeaders:
         ):
             assert client.post(client.url, envelope(GET, "", to)).name == "Metadata", to
 
+    @pytest.mark.conformance("SW-03")
     def test_an_answer_wanted_elsewhere(self, client: DspClient) -> None:
         reply_to = "<a:ReplyTo><a:Address>http://192.0.2.1/</a:Address></a:ReplyTo>"
         message = envelope(GET, "", client.url, headers=reply_to)

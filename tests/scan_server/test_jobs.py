@@ -71,6 +71,7 @@ async def table(tmp_path: Path) -> AsyncIterator[Table]:
 
 
 class TestIdleTime:
+    @pytest.mark.conformance("ST-01")
     async def test_ten_minutes_after_creation(self, table: Table) -> None:
         await table.new()
         await table.later(IDLE_S - 1)
@@ -80,6 +81,7 @@ class TestIdleTime:
         assert job
         assert (job.state, job.reason) == (S.ABORTED, JobStateReason.TIMED_OUT)
 
+    @pytest.mark.conformance("ST-01")
     async def test_ten_minutes_after_the_last_image(self, table: Table) -> None:
         await table.new()
         for _ in range(3):
@@ -90,6 +92,7 @@ class TestIdleTime:
         await table.later(1)
         assert await table.state() is S.ABORTED
 
+    @pytest.mark.conformance("ST-01")
     async def test_an_image_that_comes_in_counts_from_its_end(self, table: Table) -> None:
         await table.new()
         with table.jobs.receiving("aaaa"):
@@ -129,6 +132,7 @@ class TestIdleTime:
 
 
 class TestHistory:
+    @pytest.mark.conformance("SO-42", "ST-02")
     async def test_it_keeps_the_newest(self, table: Table) -> None:
         table.jobs.close()
         table.jobs = table.open(history=2)
@@ -139,6 +143,7 @@ class TestHistory:
         assert [job.token for job in await table.jobs.ended()] == ["job3", "job4"]
         assert [job.token for job in await table.jobs.active()] == ["living"]
 
+    @pytest.mark.conformance("SO-42", "ST-02")
     async def test_it_keeps_seven_days(self, table: Table) -> None:
         await table.new("old")
         await table.jobs.apply("old", Given(I.CANCEL))

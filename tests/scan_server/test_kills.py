@@ -149,6 +149,7 @@ async def run(
     return await send(pages(), told, **more)
 
 
+@pytest.mark.conformance("SS-13")
 async def test_a_server_killed_and_started_again_is_not_noticed(
     start_server: Callable[[bool], ServerProcess], tmp_path: Path
 ) -> None:
@@ -189,6 +190,7 @@ async def test_a_server_that_stays_away_and_resume(
     assert server.delivered() == everything()
 
 
+@pytest.mark.conformance("DX-02")
 @pytest.mark.parametrize("seed", range(6))
 async def test_a_sender_killed_anywhere(
     start_server: Callable[[bool], ServerProcess], tmp_path: Path, seed: int

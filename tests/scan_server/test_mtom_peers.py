@@ -79,6 +79,7 @@ def post(client: DspClient, message: MIMEBase | EmailMessage, rules: Policy) -> 
     return client.post(client.service, body, content_type).name
 
 
+@pytest.mark.conformance("SO-11", "SO-14")
 @pytest.mark.parametrize("rules", [policy.SMTP, policy.HTTP, policy.default, policy.compat32])
 @pytest.mark.parametrize("order", ["root first", "image first"])
 def test_base64_as_mail_has_it(
@@ -93,6 +94,7 @@ def test_base64_as_mail_has_it(
     assert delivered(server, client, token) == [PAGE]
 
 
+@pytest.mark.conformance("SO-12")
 def test_folded_headers(server: Running, client: DspClient) -> None:
     """A mail library folds what is longer than a line, wherever there is a blank."""
     token = client.new_job()
@@ -105,6 +107,7 @@ def test_folded_headers(server: Running, client: DspClient) -> None:
     assert delivered(server, client, token) == [PAGE]
 
 
+@pytest.mark.conformance("SO-11")
 @pytest.mark.parametrize(
     "boundary", ["===============1234567890123456789==", "'()+_,-./:=?", "x" * 70, "0", "a b"]
 )
@@ -129,6 +132,7 @@ def test_the_newer_interface_of_the_library(server: Running, client: DspClient) 
     assert delivered(server, client, token) == [PAGE]
 
 
+@pytest.mark.conformance("SO-14")
 @pytest.mark.parametrize("encoding", ["quoted-printable", "x-gzip"])
 def test_an_encoding_that_is_not_known_is_refused(
     server: Running, client: DspClient, encoding: str
@@ -143,6 +147,7 @@ def test_an_encoding_that_is_not_known_is_refused(
     assert server.received() == []
 
 
+@pytest.mark.conformance("SO-14")
 @pytest.mark.parametrize("break_it", [lambda text: text[:-7], lambda text: "%" + text[1:]])
 def test_base64_that_is_none(
     server: Running, client: DspClient, break_it: Callable[[str], str]
@@ -223,6 +228,7 @@ def curl_is_here() -> None:
         pytest.skip("curl is not installed")
 
 
+@pytest.mark.conformance("SL-01")
 @pytest.mark.usefixtures("curl_is_here")
 @pytest.mark.parametrize(
     "flags",

@@ -16,6 +16,7 @@ from scan_server.shares import Shares, UnknownShare
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
+@pytest.mark.conformance("SH-01")
 @pytest.mark.parametrize(
     ("text", "name"),
     [
@@ -43,6 +44,7 @@ def test_safe(text: str, name: str) -> None:
     assert names.safe(text) == name
 
 
+@pytest.mark.conformance("SH-01")
 @given(st.text())
 def test_safe_never_leaves_its_folder(text: str) -> None:
     name = names.safe(text)
@@ -60,6 +62,7 @@ def test_a_file_name_fits(root: str, user: str, number: int, format_: str) -> No
     assert "/" not in name
 
 
+@pytest.mark.conformance("SI-05", "SI-10")
 def test_file_names() -> None:
     assert names.file_name("scan", AT, "S-1-0-0", 7, "jfif", 0) == (
         "scan_20260102T030405_S-1-0-0_0007.jpg"

@@ -121,6 +121,7 @@ def test_jobs_and_their_files(panel: Panel, client: DspClient) -> None:
 
 
 class TestHold:
+    @pytest.mark.conformance("SS-03")
     def test_a_job_that_waits_is_held_and_released(
         self, panel: Panel, client: DspClient, server: Running
     ) -> None:
@@ -142,6 +143,7 @@ class TestHold:
         panel("POST", f"jobs/{token}/hold", {})
         assert panel("POST", f"jobs/{token}/cancel", {})["state"] == "Canceled"
 
+    @pytest.mark.conformance("SS-03")
     def test_a_held_job_stays_so_over_a_restart(
         self, start: Start, panel: Panel, client: DspClient, server: Running
     ) -> None:
@@ -170,6 +172,7 @@ class TestWhatConsolesHear:
         with closing(Sink()) as one:
             yield one
 
+    @pytest.mark.conformance("SC-07")
     def test_a_stopped_queue(self, panel: Panel, server: Running, sink: Sink) -> None:
         server.console.subscribe(sink.url)
         for stopped in (True, False):
@@ -178,6 +181,7 @@ class TestWhatConsolesHear:
         states = [got.body.findtext(f".//{{{DSC}}}RepositoryState") for got in told]
         assert states == ["Stopped", "Idle"]
 
+    @pytest.mark.conformance("SC-08")
     def test_a_filter_that_is_turned_off(
         self, panel: Panel, server: Running, client: DspClient, sink: Sink
     ) -> None:
@@ -248,6 +252,7 @@ class TestOnceMore:
         new = Panel(port)("POST", f"jobs/{token}/retry", {}, status=201)["token"]
         assert ended(again.client, new) == "Completed"
 
+    @pytest.mark.conformance("SH-02")
     def test_nothing_is_kept_where_nothing_shall_be(
         self, start: Start, port: int, shared: Path
     ) -> None:

@@ -56,12 +56,14 @@ def states(job: PostScanJob) -> list[str]:
     return [str(one.state) for one in job.filters]
 
 
+@pytest.mark.conformance("SO-01")
 def test_a_new_job() -> None:
     job = new()
     assert (job.state, job.reason, states(job)) == (S.CREATING, "None", ["Pending", "Pending"])
     assert job.deadline == 600.0
 
 
+@pytest.mark.conformance("SO-16")
 def test_a_document_counts_once_and_its_content_is_replaced() -> None:
     job = after(new(), image(2), image(1), Given(I.STORED, document=Document(2, "png", 9)))
     assert job.status.images_received == 2
@@ -79,6 +81,7 @@ def test_nobody_goes_on_with_it() -> None:
     assert effects == (Effect.DISCARD,)
 
 
+@pytest.mark.conformance("SS-11")
 def test_the_filters_run_one_after_the_other() -> None:
     job = working()
     assert states(job) == ["Processing", "Pending"]
@@ -128,6 +131,7 @@ def test_cancel_before_that_is_at_once(before: tuple[I, ...]) -> None:
     assert after(new(), *before, I.CANCEL).reason is JobStateReason.CANCELED
 
 
+@pytest.mark.conformance("SS-03")
 def test_an_administrator_holds_a_job() -> None:
     job = after(new(), I.END, I.HOLD)
     assert job.state is S.PENDING_HELD
@@ -152,11 +156,13 @@ def test_a_restart(before: tuple[I, ...], state: S, effects: tuple[Effect, ...])
     assert job.documents == (Document(1, "png", 1),)
 
 
+@pytest.mark.conformance("SS-10")
 def test_final_states_have_no_way_out() -> None:
     assert not [line for line in TABLE if line[0] in FINAL_STATES]
     assert set(TABLE.values()) == set(S)
 
 
+@pytest.mark.conformance("SS-10")
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_any_walk_keeps_the_rules(data: st.DataObject) -> None:

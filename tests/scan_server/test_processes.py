@@ -69,10 +69,12 @@ class TestWhatMayDiffer:
 
     ALL = (mail("a@b", "c@d"), SHARE, VENDOR)
 
+    @pytest.mark.conformance("SD-08")
     def test_nothing_differs(self) -> None:
         found = parsed(*self.ALL)
         assert difference(found, found.instructions) == ""
 
+    @pytest.mark.conformance("SD-08")
     def test_the_spelling_does_not_matter(self) -> None:
         found = parsed(*self.ALL)
         other = parsed(*((dialect, f"\n {inner} \n") for dialect, inner in self.ALL))
@@ -85,12 +87,14 @@ class TestWhatMayDiffer:
         assert difference(found, other.instructions) == ""
         assert difference(found, same) == "Instructions", "prefixes are not compared, names are"
 
+    @pytest.mark.conformance("SD-06")
     @pytest.mark.parametrize("allowed", [True, False])
     def test_the_file_name(self, allowed: bool) -> None:
         found = parsed(SHARE, name=allowed)
         asked = replace(found.instructions, document_root_name="other")
         assert difference(found, asked) == ("" if allowed else "DocumentRootName")
 
+    @pytest.mark.conformance("SD-07")
     @pytest.mark.parametrize("allowed", [True, False])
     def test_the_file_path(self, allowed: bool) -> None:
         found = parsed(SHARE, path=allowed)
@@ -100,6 +104,7 @@ class TestWhatMayDiffer:
         nothing = Filter(filters.FILE_SHARE, f'<f:FileShareConfig xmlns:f="{FSH}"/>')
         assert difference(found, replace(asked, filters=(nothing,))) == "FileShares"
 
+    @pytest.mark.conformance("SD-05")
     @pytest.mark.parametrize("allowed", [True, False])
     @pytest.mark.parametrize(
         ("addresses", "added_only"),
@@ -118,6 +123,7 @@ class TestWhatMayDiffer:
         )
         assert (difference(found, asked) == "") == (allowed and added_only)
 
+    @pytest.mark.conformance("SD-08")
     @pytest.mark.parametrize(
         ("change", "named"),
         [
@@ -180,6 +186,7 @@ class TestAFolderOfProcesses:
     def server(self, start: Start, folder: Path) -> Running:
         return start(processes=folder)
 
+    @pytest.mark.conformance("SD-01")
     def test_a_job_of_a_process(self, server: Running) -> None:
         client = server.client
         token = create(client, identifier=GUID.lower()).text("JobToken")
@@ -190,6 +197,7 @@ class TestAFolderOfProcesses:
         wait_until(lambda: client.ended(token), 10, "end of the job")
         assert list(server.files().values()) == [PAGE]
 
+    @pytest.mark.conformance("SD-02")
     @pytest.mark.parametrize("identifier", [GUID.replace("C4", "C5"), "nobody", "../../x"])
     def test_a_process_that_is_not_there(self, server: Running, identifier: str) -> None:
         reply = create(server.client, identifier=identifier)
@@ -197,6 +205,7 @@ class TestAFolderOfProcesses:
         assert reply.detail.text == identifier
         assert len(server.console.history().body[0]) == 0
 
+    @pytest.mark.conformance("SD-06", "SJ-02")
     def test_instructions_that_were_changed(self, server: Running) -> None:
         reply = create(server.client, instructions(SHARE, root="Other"))
         assert (reply.subcode, reply.detail.tag) == ("InvalidArgs", f"{{{DSP}}}DocumentRootName")
@@ -222,6 +231,7 @@ class TestAFolderOfProcesses:
 class TestUsers:
     """A file says who is who; a certificate says who somebody is."""
 
+    @pytest.mark.conformance("SD-03")
     def test_a_name_for_a_sid(self, start: Start, tmp_path: Path) -> None:
         users = tmp_path / "users.toml"
         users.write_text('[[user]]\nsid = "s-1-5-21-1-2-3-1000"\nname = "joe@example.org"\n')
@@ -256,6 +266,7 @@ class TestUsers:
             found[name] = DspClient(server.url, context, check=dsp_rules.check)
         return found
 
+    @pytest.mark.conformance("SM-04")
     def test_who_somebody_is_must_be_what_the_device_says(
         self, clients: dict[str, DspClient]
     ) -> None:
@@ -264,6 +275,7 @@ class TestUsers:
             reply = clients[name].create(user=f"S-1-5-21-1-2-3-{sid}")
             assert reply.subcode == "OperationFailed", name
 
+    @pytest.mark.conformance("SO-31")
     def test_a_job_is_the_user_s_by_any_of_the_certificates(
         self, clients: dict[str, DspClient]
     ) -> None:
@@ -301,6 +313,7 @@ class TestADirectory:
         path.write_text("".join(f"{name} = '{value}'\n" for name, value in told.items()))
         return path
 
+    @pytest.mark.conformance("SD-01", "SD-03")
     def test_process_and_user_are_looked_up(
         self, ldap: Slapd, start: Start, tmp_path: Path
     ) -> None:
@@ -317,6 +330,7 @@ class TestADirectory:
         ):
             assert reply.subcode == subcode
 
+    @pytest.mark.conformance("SD-09")
     def test_a_directory_that_is_down_is_a_passing_trouble(
         self, ldap: Slapd, start: Start, tmp_path: Path
     ) -> None:
@@ -329,6 +343,7 @@ class TestADirectory:
             ldap.start()
         assert create(client).subcode == ""
 
+    @pytest.mark.conformance("SD-09")
     def test_an_account_that_is_refused(self, ldap: Slapd, start: Start, tmp_path: Path) -> None:
         client = start(directory=self.settings(ldap, tmp_path, account="joe")).client
         assert create(client).subcode == "ServerErrorTemporaryError"

@@ -60,6 +60,7 @@ def test_the_ready_line(server: Running) -> None:
 
 
 class TestFinding:
+    @pytest.mark.conformance("SL-02")
     def test_a_probe_is_answered_with_the_name_that_was_asked(self, server: Running) -> None:
         by_name = DspClient(server.url.replace("127.0.0.1", "localhost"))
         reply = by_name.probe("d:Device")
@@ -84,6 +85,7 @@ class TestFinding:
                 answer += piece
         assert b"a/'" not in answer
 
+    @pytest.mark.conformance("SL-06")
     def test_identity_and_service_outlive_the_server(self, start: Start) -> None:
         first = start()
         service, ready = urlsplit(first.client.service).path, first.ready.split()[3]
@@ -93,6 +95,9 @@ class TestFinding:
         assert second.ready.split()[3] == ready
 
 
+@pytest.mark.conformance(
+    "SW-01", "SM-01", "SO-01", "SO-10", "SO-41", "SS-01", "SS-09", "SJ-08", "SX-04"
+)
 def test_a_job_from_begin_to_end(server: Running, client: DspClient) -> None:
     token = client.new_job(root="Invoice/../..")
     for number in (2, 1):
@@ -111,6 +116,7 @@ def test_a_job_from_begin_to_end(server: Running, client: DspClient) -> None:
     assert server.received() == []
 
 
+@pytest.mark.conformance("SO-40", "SO-41")
 def test_elements_come_in_the_order_asked(client: DspClient) -> None:
     token = client.new_job(root="Two  words")
     client.send_image(token, 7, PAGE, "jfif")
@@ -128,23 +134,27 @@ def test_elements_come_in_the_order_asked(client: DspClient) -> None:
 
 
 class TestOrder:
+    @pytest.mark.conformance("SO-20")
     def test_end_without_an_image(self, client: DspClient) -> None:
         token = client.new_job()
         client.end(token)
         assert finished(client, token).text("JobStateReason") == WELL
 
+    @pytest.mark.conformance("SO-19")
     def test_after_end_nothing_more_comes(self, client: DspClient) -> None:
         token = client.new_job()
         client.end(token)
         refused(client.end(token), "OperationFailed")
         refused(client.send_image(token, 1, PAGE), "OperationFailed")
 
+    @pytest.mark.conformance("SW-10")
     def test_a_repeated_message_gets_the_same_answer(self, client: DspClient) -> None:
         tokens = {client.create(message_id="urn:uuid:1").text("JobToken") for _ in range(2)}
         assert len(tokens) == 1
         for _ in range(2):
             assert client.end(tokens.copy().pop(), "urn:uuid:2").name == "EndPostScanJobResponse"
 
+    @pytest.mark.conformance("SO-16")
     def test_a_document_sent_again_replaces_the_first(
         self, server: Running, client: DspClient
     ) -> None:
@@ -156,6 +166,7 @@ class TestOrder:
         finished(client, token)
         assert list(server.files().values()) == [b"second"]
 
+    @pytest.mark.conformance("SO-30", "SO-32", "SS-07", "SJ-06", "SX-03", "SH-02")
     def test_a_canceled_job(self, server: Running, client: DspClient) -> None:
         token = client.new_job()
         client.send_image(token, 1, PAGE)
@@ -185,6 +196,7 @@ class TestOrder:
     def test_an_unknown_action(self, client: DspClient) -> None:
         refused(client.call("HoldPostScanJob", ""), "ActionNotSupported")
 
+    @pytest.mark.conformance("SS-08", "SJ-05")
     def test_nobody_goes_on(self, start: Start) -> None:
         server = start(idle_s=0.2)
         token = server.client.new_job()
@@ -194,6 +206,7 @@ class TestOrder:
         assert status.text("JobStateReason") == "PostScanJobTimedOut"
         assert server.received() == []
 
+    @pytest.mark.conformance("SO-42")
     def test_the_history_is_bounded(self, start: Start) -> None:
         client = start(history_jobs=2).client
         tokens = [client.new_job() for _ in range(4)]
@@ -206,11 +219,13 @@ class TestOrder:
 class TestFilters:
     VENDOR = ("urn:vendor", '<v:x xmlns:v="urn:vendor"/>')
 
+    @pytest.mark.conformance("SO-03")
     def test_no_known_dialect(self, client: DspClient) -> None:
         reply = client.create(self.VENDOR)
         refused(reply, "InvalidArgs")
         assert reply.detail.tag == f"{{{DSP}}}PostScanInstructions"
 
+    @pytest.mark.conformance("SS-12", "SR-01", "SI-09")
     @pytest.mark.parametrize("go_on", [True, False])
     def test_an_unknown_dialect_among_known_ones(
         self, server: Running, client: DspClient, go_on: bool
@@ -224,6 +239,7 @@ class TestFilters:
         assert status.text("JobState") == ("Completed" if go_on else "Aborted")
         assert len(server.files()) == go_on
 
+    @pytest.mark.conformance("SI-04")
     def test_a_share_lands_in_the_folder_of_the_user(self, start: Start, tmp_path) -> None:
         folder = tmp_path / "scans"
         folder.mkdir()
@@ -236,6 +252,7 @@ class TestFilters:
         assert path.read_bytes() == PAGE
         assert list(server.files().values()) == [PAGE]
 
+    @pytest.mark.conformance("SJ-07", "SR-04")
     @pytest.mark.parametrize("unc", [r"\\host\nobody", r"\\.\store\..\..\x"])
     def test_an_unknown_share(self, server: Running, client: DspClient, unc: str) -> None:
         token = client.new_job((FSH, file_share(unc)))
@@ -248,6 +265,7 @@ class TestFilters:
 
 
 class TestBadArguments:
+    @pytest.mark.conformance("SO-02")
     def test_create(self, client: DspClient) -> None:
         for reply, named in (
             (client.create(user="joe"), "UserIdentifier"),
@@ -259,6 +277,7 @@ class TestBadArguments:
             refused(reply, "InvalidArgs")
             assert reply.detail.tag.endswith(f"}}{named}")
 
+    @pytest.mark.conformance("SO-15")
     @pytest.mark.parametrize(
         ("image", "parts"),
         [
@@ -283,14 +302,17 @@ class TestBadArguments:
         assert server.received() == []
         assert client.send_image(token, 1, PAGE).subcode == ""  # the job is intact
 
+    @pytest.mark.conformance("SO-15")
     def test_an_empty_image(self, server: Running, client: DspClient) -> None:
         token = client.new_job()
         refused(client.send_image(token, 1, b""), "InvalidArgs")
         assert server.received() == []
 
+    @pytest.mark.conformance("SF-11")
     def test_a_document_id_of_0(self, client: DspClient) -> None:
         refused(client.send_image(client.new_job(), 0, PAGE), "InvalidArgs")
 
+    @pytest.mark.conformance("SO-17")
     def test_a_page_over_the_limit(self, start: Start) -> None:
         server = start(max_page_bytes=1 << 20)
         client = server.client
@@ -326,6 +348,7 @@ FOLDED = (
 class TestTolerance:
     """What a scan server must read (ws-dsp section 4.3)."""
 
+    @pytest.mark.conformance("SO-11", "SO-12")
     @pytest.mark.parametrize(
         ("content_type", "order", "headers", "newline"),
         [
@@ -374,6 +397,7 @@ class TestTolerance:
             assert reply.name == "SendImageResponse", boundary
         assert client.status(token).text("ImagesReceived") == "3"
 
+    @pytest.mark.conformance("SO-13")
     def test_inline_base64_with_and_without_mime(self, server: Running, client: DspClient) -> None:
         token = client.new_job()
         data = base64.encodebytes(PAGE[:9000]).decode()
@@ -409,6 +433,7 @@ class TestCutConnections:
             answer += piece
         return answer
 
+    @pytest.mark.conformance("SO-18")
     def test_a_partial_page_is_dropped_and_the_job_intact(
         self, server: Running, client: DspClient
     ) -> None:
@@ -422,6 +447,7 @@ class TestCutConnections:
         finished(client, token)
         assert list(server.files().values()) == [PAGE]
 
+    @pytest.mark.conformance("SO-18")
     def test_a_message_without_its_end_does_not_count(
         self, server: Running, client: DspClient
     ) -> None:
@@ -465,6 +491,7 @@ class TestCutConnections:
         assert server.received() == []
 
 
+@pytest.mark.conformance("SO-04")
 def test_a_full_disk_is_a_passing_trouble(
     server: Running, client: DspClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -485,6 +512,7 @@ def test_a_full_disk_is_a_passing_trouble(
         refused(client.create(), "ServerErrorTemporaryError")
 
 
+@pytest.mark.conformance("SO-04")
 def test_records_that_cannot_be_written_are_a_passing_trouble(
     server: Running, client: DspClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -519,6 +547,7 @@ def test_records_that_cannot_be_written_are_a_passing_trouble(
     assert (len(failures), list(server.files().values())) == (4, [PAGE])
 
 
+@pytest.mark.conformance("SS-08", "SJ-04")
 def test_a_broken_disk_aborts_the_job(
     server: Running, client: DspClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -535,6 +564,7 @@ def test_a_broken_disk_aborts_the_job(
     assert server.received() == []
 
 
+@pytest.mark.conformance("SS-13")
 def test_jobs_go_on_after_a_restart(start: Start) -> None:
     first = start()
     token, other = first.client.new_job(), first.client.new_job()

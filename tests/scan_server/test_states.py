@@ -55,6 +55,7 @@ def told(sink: Sink, token: str, *filters: str) -> list[str]:
     return [got.body.findtext(".//{*}JobState") for got in mine if got.name == STATUS]
 
 
+@pytest.mark.conformance("SO-30", "SS-06")
 def test_a_job_that_is_canceled_while_a_filter_works(
     client: DspClient, sink: Sink, tmp_path: Path
 ) -> None:
@@ -78,6 +79,7 @@ def test_a_job_that_is_canceled_while_a_filter_works(
     assert end.body.findtext(".//{*}JobStateReason") == "PostScanJobCanceled"
 
 
+@pytest.mark.conformance("SS-06")
 def test_a_second_cancel_while_it_ends(client: DspClient, sink: Sink, tmp_path: Path) -> None:
     token = client.new_job(OWN_STORE, command("wait"))
     client.send_image(token, 1, b"a page")
@@ -90,6 +92,7 @@ def test_a_second_cancel_while_it_ends(client: DspClient, sink: Sink, tmp_path: 
     assert client.status(token).text("JobState") == "Canceled"
 
 
+@pytest.mark.conformance("SJ-03")
 def test_a_job_that_could_not_be_begun(
     server: Running, client: DspClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

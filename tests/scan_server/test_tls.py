@@ -125,6 +125,7 @@ async def test_http_where_https_is_spoken(start: Start, tmp_path: Path, good: Au
 
 
 class TestClientCertificates:
+    @pytest.mark.conformance("SM-02")
     @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
     async def test_none_is_shown(
         self,
@@ -150,6 +151,7 @@ class TestClientCertificates:
         assert "client certificate" in result.summary, result.summary
         assert "--cert" in result.summary
 
+    @pytest.mark.conformance("SM-02")
     async def test_one_of_an_unknown_authority(
         self, start: Start, tmp_path: Path, good: Authority
     ) -> None:
@@ -158,11 +160,13 @@ class TestClientCertificates:
         result = await sent(server, tmp_path, ca=good.file, **wrong)
         assert "perhaps it does not accept our client certificate" in result.summary
 
+    @pytest.mark.conformance("SM-02", "DT-03")
     async def test_a_good_one(self, start: Start, tmp_path: Path, good: Authority) -> None:
         server = start(http=False, ca=good.file, **good.issue("127.0.0.1"))
         result = await sent(server, tmp_path, 3, ca=good.file, **good.issue("device"))
         assert result.outcome is Outcome.DELIVERED
 
+    @pytest.mark.conformance("SO-31")
     def test_a_job_is_its_owners(self, start: Start, good: Authority) -> None:
         server = start(http=False, ca=good.file, **good.issue("127.0.0.1"))
         clients = []
@@ -181,6 +185,7 @@ class TestClientCertificates:
             assert reply.subcode == "ClientErrorJobTokenNotFound"
         assert clients[0].cancel(token).name == "CancelPostScanJobResponse"
 
+    @pytest.mark.conformance("SE-05")
     @pytest.mark.parametrize("same_user", [False, True])
     def test_events_may_be_kept_to_the_job_s_owner(
         self, start: Start, good: Authority, same_user: bool
@@ -205,6 +210,7 @@ class TestClientCertificates:
             assert [len(sink.got) for sink in sinks] == ([1, 1] if same_user else [2, 2])
 
 
+@pytest.mark.conformance("SL-01")
 def test_nothing_older_than_tls_1_2(start: Start, good: Authority) -> None:
     server = start(http=False, **good.issue("127.0.0.1"))
     context = ssl.create_default_context(cafile=str(good.file))

@@ -49,8 +49,15 @@ def check(request: bytes, reply: bytes) -> None:
         assert [qname(one, attribute(one, "Name")) for one in data] == names, "D3"
 
 
+def request(document: bytes) -> None:
+    """A request as a device may send it."""
+    root = message(document)
+    for name in ("Action", "MessageID", "To"):
+        assert header(root, name), name
+
+
 def message(document: bytes) -> etree._Element:
-    """A message as a scan server may send it."""
+    """A message as either side may send it."""
     assert len(document) <= MAX_ENVELOPE, f"an envelope of {len(document)} octets"
     root = etree.fromstring(document)
     if len(root.find(f"{SOAP}Body")):  # UnsubscribeResponse has none
