@@ -284,6 +284,11 @@ def add_send(name: str, commands: Commands) -> None:
     parser.add_argument("--cert", type=existing_path, metavar="FILE", help="our certificate, PEM")
     parser.add_argument("--key", type=existing_path, metavar="FILE", help="its private key, PEM")
     parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="do not check who the server is, this once; others may read every page",
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="send what is left in the spool, and nothing new; --server, --ca, --cert and --key "
@@ -322,6 +327,7 @@ def _send(parsed: argparse.Namespace) -> int:
         process=parsed.process,
         user=parsed.user or NOBODY,
         again=parsed.again,
+        insecure=parsed.insecure,
         resume_command=_resume_command(settings.state_dir),
     )
 
@@ -357,7 +363,7 @@ def _resume_command(state_dir: Path) -> str:
 
 def _check_send(parsed: argparse.Namespace) -> None:
     if parsed.discard:
-        for flag in (*_ABOUT_SENDING, "resume", "again"):
+        for flag in (*_ABOUT_SENDING, "resume", "again", "insecure"):
             if getattr(parsed, flag):
                 raise ConfigError(f"--discard sends nothing, so --{flag} has no use.")
         return

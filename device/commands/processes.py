@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 Lists the scan processes of --process-folder, of the [[process]] tables in the file of --config,
-and of --directory. A directory shows each user other ones: --user says who asks. The password is
-asked for, or read from --password-file; Kerberos (--directory-login gssapi) does without one and
-takes the tickets that are there.
+and of --directory. Each user may see other ones: --user says who asks. A directory wants a password,
+which is asked for, or read from --password-file; Kerberos (--directory-login gssapi) does without one
+and takes the tickets that are there.
 
 With FILE or ID, that one is shown: where its pages go, what its ticket asks for, and what the user
 may change. `=` marks a setting that is locked.
@@ -66,7 +66,7 @@ def add_processes(name: str, commands: Commands) -> None:
     )
     parser.add_argument("one", nargs="?", metavar="FILE|ID", help="the one to look into")
     add_settings(parser, _FLAGS)
-    parser.add_argument("--user", metavar="NAME", help="who asks the directory")
+    parser.add_argument("--user", metavar="NAME", help="who asks")
     parser.add_argument(
         "--password-file", type=existing_path, metavar="FILE", help="the password; - is stdin"
     )
@@ -82,8 +82,6 @@ def _processes(parsed: argparse.Namespace) -> int:
         raise ConfigError(
             "processes needs a FILE, --process-folder DIR, --directory URL, or --config FILE."
         )
-    if parsed.user and not workflow.directory:
-        raise ConfigError("--user goes with --directory: nobody else tells users apart.")
     if workflow.directory and not parsed.user:
         raise ConfigError("--directory needs --user NAME: a directory shows each user other ones.")
     try:
@@ -102,7 +100,7 @@ async def _ask(settings: Config, parsed: argparse.Namespace) -> int:
     sources = sources_of(settings.workflow)
     directory = directory_of(settings.workflow)
     if directory is None:
-        return await _say(settings, sources, Visitor(User("", NOBODY)), parsed.one)
+        return await _say(settings, sources, Visitor(User(parsed.user or "", NOBODY)), parsed.one)
     logon = await log_on(directory, _credentials(directory, parsed))
     try:
         return await _say(settings, sources, Visitor(logon.user, logon), parsed.one)

@@ -86,6 +86,7 @@ class Workflow:
             token=lambda: str(uuid.uuid4()),
         )
         self.events = Events(notify_to, clock=clock) if notify_to else None
+        self._watching: asyncio.Task[None] | None = None
         self.insecure = config.insecure
         if config.insecure:
             log.warning("INSECURE: scan servers are not checked; others may read every page")
@@ -115,7 +116,8 @@ class Workflow:
 
     async def close(self) -> None:
         """Interrupt the deliveries, and log everybody off."""
-        self._watching.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
         await self.deliveries.close()
         await self.sessions.close()
 

@@ -1,7 +1,6 @@
 """Users and their scan processes, read out of a real LDAP server."""
 
 import asyncio
-import base64
 import datetime
 import hashlib
 import socket
@@ -11,10 +10,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from support import slapd
 from support.slapd import Issue, Slapd, computer_entry, process_entry
 
@@ -143,40 +138,9 @@ async def test_a_long_list_comes_page_by_page(folder: Path):
 async def test_the_roots_of_the_enterprise_are_read(folder: Path):
     authority = trustme.CA()
     der = ssl.PEM_cert_to_DER_cert(authority.cert_pem.bytes().decode())
-    with slapd.running(folder, root_entries(der)) as server:
+    with slapd.running(folder, slapd.root_entries(der)) as server:
         async with Opened(settings_for(server), JOE) as logon:
             assert await logon.authorities() == [der]
-
-
-def root_entries(certificate: bytes) -> str:
-    """A root authority as LDIF, with all that is above it."""
-    above, entries = slapd.BASE, ""
-    for name in ("Configuration", "Services", "Public Key Services", "Certification Authorities"):
-        above = f"CN={name},{above}"
-        entries += f"dn: {above}\nobjectClass: container\ncn: {name}\n\n"
-    return entries + "\n".join(
-        [
-            f"dn: CN=Root,{above}",
-            "objectClass: applicationProcess",
-            "objectClass: certificationAuthority",
-            "cn: Root",
-            f"cACertificate;binary:: {base64.b64encode(certificate).decode()}",
-            f"authorityRevocationList;binary:: {base64.b64encode(revoked_none()).decode()}",
-            f"certificateRevocationList;binary:: {base64.b64encode(revoked_none()).decode()}",
-            "",
-            "",
-        ]
-    )
-
-
-def revoked_none() -> bytes:
-    """An empty list of revoked certificates: OpenLDAP's schema asks for one."""
-    now = datetime.datetime(2026, 1, 1)
-    builder = x509.CertificateRevocationListBuilder(
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Root")]), now, now
-    )
-    signed = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
-    return signed.public_bytes(serialization.Encoding.DER)
 
 
 async def test_a_domain_without_roots_of_its_own_has_none(server: Slapd):

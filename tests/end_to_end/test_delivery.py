@@ -187,6 +187,13 @@ def test_a_share_gets_what_a_process_names_it_for(site: Site) -> None:
         assert len(document) == 6
 
 
+def test_insecure_sends_to_a_server_that_nobody_vouches_for_and_says_so(site: Site) -> None:
+    sent = site.send(*site.new("chart:sheets=1", "--insecure"))
+    assert sent.returncode == 0, sent.stderr
+    assert "INSECURE: nobody checks who 127.0.0.1:" in sent.stderr
+    assert len(contents(site.store)) > 0
+
+
 def test_ctrl_c_cancels_the_servers_job(site: Site) -> None:
     flags = site.new("chart:sheets=500", "--process", site.process("png"), "--ca", site.ca)
     sender = site.sender(*flags)

@@ -184,6 +184,18 @@ def test_a_restarted_device_goes_on(site: Site, make_operator: MakeOperator):
     assert site.server.calls.count("CreatePostScanJob") == 1
 
 
+def test_a_full_spool_ends_the_scan_and_keeps_what_it_has(site: Site, make_operator: MakeOperator):
+    site.add("Invoices", parameters=FEEDER)
+    joe = make_operator(sheets=3, delivery_limit_mb=1)
+    joe.device.pages.then(Act(chunks=[b"x" * 600_000]), Act(chunks=[b"y" * 600_000]))
+    ended = joe.ended(joe.start("Invoices").json["id"])
+    assert ended["standing"] == "failed"
+    assert "the spool is full: it may take 1 MB" in ended["summary"]
+    assert [path.stat().st_size for path in site.spooled if path.suffix == ".png"] == [600_000]
+    left = joe("GET", "feeder").json["pages"]
+    assert [one["label"] for one in left if not one["back"]] == ["sheet 2", "sheet 3"]
+
+
 def test_what_cannot_be_started(site: Site, make_operator: MakeOperator):
     site.add("Invoices", parameters=FEEDER)
     site.add("Film", parameters='<w:InputSource w:MustHonor="true">Film</w:InputSource>')

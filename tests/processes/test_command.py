@@ -78,6 +78,17 @@ def test_check_looks_into_the_list_of_a_configuration(capsys, tmp_path: Path):
     assert cli.main(["check", str(file)]) == 2
 
 
+def test_the_list_of_a_configuration_is_shown_as_a_user_sees_it(capsys, tmp_path: Path):
+    file = tmp_path / "scanner.toml"
+    file.write_text(
+        '[[process]]\nname = "Invoices"\nserver = "s"\nusers = ["joe@example.org"]\n'
+        '[[process]]\nname = "Minutes"\nserver = "s"\n'
+    )
+    for user, names in (("joe@example.org", ["Invoices", "Minutes"]), ("ann", ["Minutes"])):
+        code, out, _ = run(capsys, "--config", file, "--user", user)
+        assert (code, [line[38:] for line in out.splitlines()]) == (0, names)
+
+
 def test_a_folder_is_listed_with_what_cannot_be_used(capsys, tmp_path: Path):
     (tmp_path / f"Invoices {GUID}.xml").write_text(document())
     assert run(capsys, "--process-folder", tmp_path) == (0, f"{GUID}  Invoices\n", "")
@@ -101,7 +112,6 @@ def test_a_folder_is_listed_with_what_cannot_be_used(capsys, tmp_path: Path):
     ("words", "sentence"),
     [
         ([], "needs a FILE"),
-        (["--process-folder", ".", "--user", "joe"], "--user goes with --directory"),
         (["--directory", "ldaps://x"], "needs --user"),
         (["--process-folder", "/nowhere"], "no such folder"),
         (["/nowhere.xml"], "No such file"),

@@ -1,6 +1,8 @@
 """Who is at the panel: by password, by badge, or nobody in particular; and for how long."""
 
+import hashlib
 import logging
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ from clients.dsp_server import DSP
 from processes.conftest import MakeOperator, Operator, Site
 from processes.documents import document
 from support import slapd
-from support.slapd import Slapd, process_entry
+from support.slapd import Slapd, computer_entry, process_entry
 
 from device.errors import ConfigError, TooManyAttempts
 from device.processes.attempts import IN_ALL, PER_NAME, WINDOW_S, Attempts
@@ -154,6 +156,65 @@ def test_who_does_nothing_is_logged_off_and_their_scan_goes_on(
     refused(joe("GET", "processes"), 403, "NotLoggedOn")
     assert child.returncode is not None, "the child that held the password"
     assert joe.ended(begun["id"])["standing"] == "delivered"
+
+
+# ---- which scan server the directory vouches for
+
+
+def directory_with(entries: str, folder: Path) -> slapd.Slapd:
+    text = document(server="127.0.0.1", parameters=FEEDER)
+    return slapd.Slapd(folder, process_entry("Invoices", text, identifier=GUID) + entries)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_hash_in_the_directory_decides_whom_to_trust(
+    site: Site, with_directory: MakeOperator, tmp_path: Path, right: bool
+):
+    """Equal is trusted without any authority, another one is refused though well signed."""
+    pem = site.certificate.cert_chain_pems[0].bytes().decode()
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).digest()
+    entry = computer_entry("127.0.0.1", digest if right else bytes(32), "SHA-256")
+    directory = directory_with(entry, tmp_path / "slapd")
+    directory.start()
+    try:
+        joe = with_directory(
+            sheets=1,
+            directory=directory.secure_url,
+            directory_ca=str(directory.ca),
+            server_ca=None if right else site.ca,
+        )
+        joe.log_on(**JOE)
+        ended = joe.ended(joe.start("Invoices").json["id"])
+    finally:
+        directory.stop()
+    if right:
+        assert ended["standing"] == "delivered", ended
+    else:
+        assert "not the certificate that the directory vouches for" in ended["summary"]
+        assert site.server.calls == []
+
+
+def test_the_authorities_of_the_enterprise_are_trusted_after_a_restart_too(
+    site: Site, with_directory: MakeOperator, make_operator: MakeOperator, tmp_path: Path
+):
+    der = ssl.PEM_cert_to_DER_cert(site.authority.cert_pem.bytes().decode())
+    directory = directory_with(slapd.root_entries(der), tmp_path / "slapd")
+    directory.start()
+    site.server.script["SendImage"] = dict.fromkeys(range(1, 5), "cut")
+    try:
+        joe = with_directory(
+            sheets=1,
+            directory=directory.secure_url,
+            directory_ca=str(directory.ca),
+            server_ca=None,
+        )
+        joe.log_on(**JOE)
+        assert "no connection" in joe.ended(joe.start("Invoices").json["id"])["summary"]
+    finally:
+        directory.stop()
+    again = make_operator(sheets=0, server_ca=None)
+    (left,) = again("GET", "deliveries").json
+    assert again.ended(left["id"])["standing"] == "delivered"
 
 
 # ---- by badge

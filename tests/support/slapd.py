@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import datetime
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from support.wait import wait_until
 
 FOLDER = Path(__file__).with_name("directory")
@@ -73,6 +78,37 @@ def computer_entry(host: str, digest: bytes = b"", algorithm: str = "") -> str:
     if algorithm:
         lines.append(f"msImaging-HashAlgorithm: {algorithm}")
     return "\n".join([*lines, "", ""])
+
+
+def root_entries(certificate: bytes) -> str:
+    """A root authority as LDIF, with all that is above it."""
+    above, entries = BASE, ""
+    for name in ("Configuration", "Services", "Public Key Services", "Certification Authorities"):
+        above = f"CN={name},{above}"
+        entries += f"dn: {above}\nobjectClass: container\ncn: {name}\n\n"
+    return entries + "\n".join(
+        [
+            f"dn: CN=Root,{above}",
+            "objectClass: applicationProcess",
+            "objectClass: certificationAuthority",
+            "cn: Root",
+            f"cACertificate;binary:: {base64.b64encode(certificate).decode()}",
+            f"authorityRevocationList;binary:: {base64.b64encode(_revoked_none()).decode()}",
+            f"certificateRevocationList;binary:: {base64.b64encode(_revoked_none()).decode()}",
+            "",
+            "",
+        ]
+    )
+
+
+def _revoked_none() -> bytes:
+    """An empty list of revoked certificates: OpenLDAP's schema asks for one."""
+    now = datetime.datetime(2026, 1, 1)
+    builder = x509.CertificateRevocationListBuilder(
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Root")]), now, now
+    )
+    signed = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    return signed.public_bytes(serialization.Encoding.DER)
 
 
 class Slapd:
