@@ -120,12 +120,17 @@ class Scanners:
     async def _admit(self, who: str, one: Found) -> None:
         """Bring up a device for a scanner. One that cannot be opened now may be later."""
         state = State.load(self._folder(who))
+        try:
+            shape = self._named(one, state)
+        except ConfigError:
+            state.close()
+            raise
         device = Device(
             self._config,
             self._clock,
             source=one.source,
             state=state,
-            shape=self._named(one, state),
+            shape=shape,
             room=self._room,
             failed=self._watch.look_soon,
         )
