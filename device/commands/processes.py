@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 Lists the scan processes of --process-folder, of the [[process]] tables in the file of --config,
-and of --directory. Each user may see other ones: --user says who asks. A directory wants a password,
-which is asked for, or read from --password-file; Kerberos (--directory-login gssapi) does without one
-and takes the tickets that are there.
+and of --directory. Each user may see other ones: --user says who asks. A directory wants a
+password, which is asked for, or read from --password-file; Kerberos (--directory-login gssapi)
+does without one and takes the tickets that are there.
 
 With FILE or ID, that one is shown: where its pages go, what its ticket asks for, and what the user
 may change. `=` marks a setting that is locked.
