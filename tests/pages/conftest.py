@@ -9,7 +9,8 @@ import pytest
 
 from device.clock import SystemClock
 from device.imaging.spec import ImageSpec
-from device.pages.supervisor import PageLine, Patience
+from device.pages.keeper import Patience
+from device.pages.supervisor import PageLine
 from scanner_backends.base import MM_PER_INCH, Mode, ScanRequest, Source
 
 Order = tuple[ScanRequest, ImageSpec]

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from support.wait import wait_until
 
-from device.pages.supervisor import PageImage, PageLine
+from device.pages.page_image import PageImage
+from device.pages.supervisor import PageLine
 from scanner_backends.errors import IoError, Jammed
 
 pytestmark = pytest.mark.usefixtures("scripted")

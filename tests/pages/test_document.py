@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from device.imaging.spec import SUPPORTED
-from device.pages.supervisor import PageImage, Wish
+from device.pages.page_image import PageImage, Wish
 from scanner_backends.errors import BackendError, Cancelled, IoError, Jammed, NoDocs
 
 pytestmark = pytest.mark.usefixtures("scripted")

@@ -15,7 +15,8 @@ from support.wait import wait_until
 from device.clock import SystemClock
 from device.imaging.spec import MEDIA_TYPES, SUPPORTED
 from device.pages import frames
-from device.pages.supervisor import PageImage, PageLine
+from device.pages.page_image import PageImage
+from device.pages.supervisor import PageLine
 from scanner_backends.errors import (
     Cancelled,
     IoError,

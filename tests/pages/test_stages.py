@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.wait import wait_until
 
-from device.pages.supervisor import PageImage
+from device.pages.page_image import PageImage
 from scanner_backends.errors import Cancelled, IoError
 
 pytestmark = pytest.mark.usefixtures("scripted")

@@ -16,7 +16,7 @@ from support import sane_test
 from support.device import next_one
 from support.wait import wait_until
 
-from device.pages.supervisor import PageImage
+from device.pages.page_image import PageImage
 from scanner_backends.base import Mode, Source
 from scanner_backends.errors import IoError, Jammed, NoDocs
 

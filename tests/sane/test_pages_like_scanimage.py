@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from support import sane_test
 
-from device.pages.supervisor import PageImage, PageLine
+from device.pages.page_image import PageImage
+from device.pages.supervisor import PageLine
 from scanner_backends.base import Mode, Source
 from scanner_backends.errors import NoDocs
 
