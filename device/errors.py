@@ -198,12 +198,14 @@ class MatchingRuleNotSupported(RequestError):
 class InvalidArgs(RequestError):
     """An argument is missing, superfluous, unknown, or of the wrong type.
 
-    `argument` is the element's local name in the service's namespace, `value` its offending text.
+    `argument` is the element's local name, `value` its offending text. `namespace` is the
+    element's; empty for the service's own.
     """
 
-    def __init__(self, argument: str, why: str, value: str = "") -> None:
+    def __init__(self, argument: str, why: str, value: str = "", *, namespace: str = "") -> None:
         self.argument = argument
         self.value = value
+        self.namespace = namespace
         super().__init__(f"{argument}: {why}.")
 
 

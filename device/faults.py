@@ -84,6 +84,7 @@ _DSP_REASONS: dict[type[e.DeviceError], str] = {
     e.MalformedMessage: "At least one input argument is invalid.",
     e.OperationFailed: "The service cannot perform the requested operation.",
     e.TemporaryError: "The service had an unexpected error.",
+    e.JobTokenNotFound: "No job for that token.",
 }
 
 
@@ -136,7 +137,9 @@ def _detail(error: e.DeviceError, prefix: str) -> str:
         case e.InvalidHeader():
             return leaf(f"wsa:{error.name}", error.value)
         case e.InvalidArgs() if error.argument.isidentifier():
-            return leaf(f"{prefix}:{error.argument}", error.value)
+            own = ns.PREFIX_OF.get(error.namespace, prefix)
+            declared = "" if own == prefix else declarations([own])
+            return leaf(f"{own}:{error.argument}", error.value, declared)
         case e.DeliveryModeUnavailable():
             return leaf("wse:SupportedDeliveryMode", error.supported)
         case e.FilterDialectUnavailable():

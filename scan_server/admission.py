@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from device.dsp.messages import CreatePostScanJobRequest
 from device.errors import InvalidArgs, OperationFailed
 from device.soap.dispatch import Incoming
+from device.soap.namespaces import PSP
+from scan_server import comparison
 from scan_server.catalogue import Catalogue
-from scan_server.comparison import difference
 from scan_server.identity import User, Users
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class Admission:
             objection=self._objection(request)
             or (
                 _changed(found)
-                if offer and (found := difference(offer.process, request.instructions))
+                if offer and (found := comparison.difference(offer.process, request.instructions))
                 else None
             ),
         )
@@ -91,4 +92,5 @@ class Admission:
 
 
 def _changed(element: str) -> InvalidArgs:
-    return InvalidArgs(element, "differs from the scan process, which does not let it be changed")
+    why = "differs from the scan process, which does not let it be changed"
+    return InvalidArgs(element, why, namespace=comparison.NAMESPACES.get(element, PSP))

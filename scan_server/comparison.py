@@ -15,8 +15,13 @@ from lxml import etree
 from device.dsp import filters
 from device.dsp.filters import EmailConfig, FileShareConfig
 from device.dsp.process import Filter, PostScanInstructions, ScanProcess
+from device.soap.namespaces import EML, FSH
 
 _PARSER = etree.XMLParser(remove_blank_text=True, resolve_entities=False, no_network=True)
+
+
+NAMESPACES = {"SendToAddresses": EML, "FileShares": FSH}
+"""Of the elements that `difference` names; all others are psp's."""
 
 
 def difference(process: ScanProcess, asked: PostScanInstructions) -> str:

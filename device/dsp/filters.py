@@ -16,7 +16,7 @@ from lxml import etree
 
 from device.errors import InvalidArgs
 from device.soap import xml
-from device.soap.namespaces import CMD, EML, FSH, HOOK, OBJECTS, PREFIX_OF, SHP
+from device.soap.namespaces import CMD, EML, FSH, HOOK, OBJECTS, PREFIX_OF, PSP, SHP
 from device.soap.write import attribute, declarations, element, leaf, optional
 from device.soap.xml import Element
 
@@ -97,7 +97,9 @@ def check(dialect: str, roots: Sequence[Element]) -> Config:
     """
     wanted = ROOTS[dialect]
     if len(roots) != 1 or roots[0].tag != f"{{{dialect}}}{wanted}":
-        raise InvalidArgs("Instructions", f"must hold exactly one {wanted} of its dialect")
+        raise InvalidArgs(
+            "Instructions", f"must hold exactly one {wanted} of its dialect", namespace=PSP
+        )
     match wanted:
         case "EmailConfig":
             return _read_email(roots[0])
@@ -110,7 +112,7 @@ def check(dialect: str, roots: Sequence[Element]) -> Config:
         case _:
             names = _entries(roots[0], dialect, "Name", limit=_MAX_NAME)
             if not names:
-                raise InvalidArgs(wanted, "needs at least one Name")
+                raise xml.of_element(roots[0], "needs at least one Name")
             return NamedConfig(names)
 
 
@@ -118,7 +120,8 @@ def _read_email(root: Element) -> EmailConfig:
     addresses = xml.find(root, EML, "SendToAddresses")
     can_add = None if addresses is None else xml.attribute(addresses, EML, "CanAddAddresses")
     if can_add is not None and xml.boolean_text(can_add) is None:
-        raise InvalidArgs("SendToAddresses", "CanAddAddresses is not a boolean", can_add[:80])
+        why = "CanAddAddresses is not a boolean"
+        raise InvalidArgs("SendToAddresses", why, can_add[:80], namespace=EML)
     return EmailConfig(
         send_to_scan_user=_flag(root, EML, "SendToScanUser"),
         addresses=_texts(root, EML, "SendToAddresses", "EmailAddress", limit=_MAX_ADDRESS),
@@ -160,7 +163,7 @@ def _texts(
         return ()
     values = _entries(holder, namespace, entry_name, limit=limit, starts=starts)
     if not values:
-        raise InvalidArgs(list_name, f"needs at least one {entry_name}")
+        raise xml.of_element(holder, f"needs at least one {entry_name}")
     return values
 
 
@@ -173,13 +176,15 @@ def _entries(
     starts: tuple[str, ...] = ("",),
 ) -> tuple[str, ...]:
     """The texts of all children of that name."""
-    values = tuple(xml.raw_text(entry) for entry in xml.children(holder, namespace, entry_name))
-    for value in values:
+    values = []
+    for entry in xml.children(holder, namespace, entry_name):
+        value = xml.raw_text(entry)
         if not value or len(value) > limit:
-            raise InvalidArgs(entry_name, f"must have 1 to {limit} characters", value[:80])
+            raise xml.of_element(entry, f"must have 1 to {limit} characters", value)
         if not value.lower().startswith(starts):
-            raise InvalidArgs(entry_name, f"must begin with {' or '.join(starts)}", value[:80])
-    return values
+            raise xml.of_element(entry, f"must begin with {' or '.join(starts)}", value)
+        values.append(value)
+    return tuple(values)
 
 
 def with_emails(instructions: str, addresses: Iterable[str]) -> str:
@@ -275,5 +280,6 @@ def portable(root: Element) -> str:
     try:
         text = etree.tostring(root, method="c14n", exclusive=True, inclusive_ns_prefixes=needed)
     except etree.C14NError:
-        raise InvalidArgs("Instructions", "holds a relative namespace name") from None
+        why = "holds a relative namespace name"
+        raise InvalidArgs("Instructions", why, namespace=PSP) from None
     return text.decode()

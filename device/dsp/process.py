@@ -174,7 +174,7 @@ def read_instructions(parent: Element) -> PostScanInstructions:
     to_process = only_child(parent, PSP, "FiltersToProcess")
     found = tuple(_read_filter(entry) for entry in xml.children(to_process, PSP, "Filter"))
     if not found:
-        raise InvalidArgs("FiltersToProcess", "needs at least one Filter")
+        raise xml.of_element(to_process, "needs at least one Filter")
     root_name = short_text(only_child(parent, PSP, "DocumentRootName"))
     return PostScanInstructions(
         document_root_name=root_name,
@@ -185,9 +185,10 @@ def read_instructions(parent: Element) -> PostScanInstructions:
 
 def _read_filter(entry: Element) -> Filter:
     check_children(entry, PSP, ("Dialect", "Instructions"))
-    dialect = xml.text(only_child(entry, PSP, "Dialect"))
+    named = only_child(entry, PSP, "Dialect")
+    dialect = xml.text(named)
     if not dialect:
-        raise InvalidArgs("Dialect", "is empty")
+        raise xml.of_element(named, "is empty")
     instructions = only_child(entry, PSP, "Instructions")
     if dialect in filters.ROOTS:
         filters.check(dialect, list(instructions))
@@ -233,7 +234,7 @@ def only_child(parent: Element, namespace: str, local: str) -> Element:
     """
     found = xml.children(parent, namespace, local)
     if len(found) > 1:
-        raise InvalidArgs(local, f"is there {len(found)} times in {xml.local_name(parent)}")
+        raise xml.of_element(found[1], f"is there {len(found)} times in {xml.local_name(parent)}")
     return found[0] if found else xml.need(parent, namespace, local)
 
 
@@ -247,7 +248,7 @@ def check_children(parent: Element, namespace: str, allowed: Iterable[str]) -> N
     for child in parent:
         local = xml.local_name(child)
         if xml.namespace_of(child) == namespace and local not in names:
-            raise InvalidArgs(local, f"does not belong into {xml.local_name(parent)}")
+            raise xml.of_element(child, f"does not belong into {xml.local_name(parent)}")
 
 
 def short_text(holder: Element) -> str:
@@ -258,7 +259,5 @@ def short_text(holder: Element) -> str:
     """
     value = xml.raw_text(holder)
     if not 1 <= len(value) <= MAX_TEXT:
-        raise InvalidArgs(
-            xml.local_name(holder), f"must have 1 to {MAX_TEXT} characters", value[:80]
-        )
+        raise xml.of_element(holder, f"must have 1 to {MAX_TEXT} characters", value)
     return value

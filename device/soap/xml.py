@@ -125,7 +125,9 @@ def need(parent: Element, namespace: str, local: str) -> Element:
     """
     element = find(parent, namespace, local)
     if element is None:
-        raise InvalidArgs(local, f"is missing in {etree.QName(parent).localname}")
+        raise InvalidArgs(
+            local, f"is missing in {etree.QName(parent).localname}", namespace=namespace
+        )
     return element
 
 
@@ -145,6 +147,11 @@ def namespace_of(element: Element) -> str:
     return tag[1:].partition("}")[0] if tag[0] == "{" else ""
 
 
+def of_element(element: Element, why: str, value: str = "") -> InvalidArgs:
+    """The error that `element` is wrong; `value` is its text, of which the beginning is told."""
+    return InvalidArgs(local_name(element), why, value[:80], namespace=namespace_of(element))
+
+
 def integer(element: Element) -> int:
     """The element's value as a whole number.
 
@@ -153,7 +160,7 @@ def integer(element: Element) -> int:
     """
     value = text(element)
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", value):
-        raise InvalidArgs(local_name(element), "is not a whole number", value[:80])
+        raise of_element(element, "is not a whole number", value)
     return int(value)
 
 
@@ -176,7 +183,7 @@ def boolean(element: Element) -> bool:
     """
     value = boolean_text(text(element))
     if value is None:
-        raise InvalidArgs(local_name(element), "is not a boolean", text(element)[:80])
+        raise of_element(element, "is not a boolean", text(element))
     return value
 
 

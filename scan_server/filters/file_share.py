@@ -37,8 +37,10 @@ class FileShare:
 
     def targets(self, config: filters.Config, work: Work) -> Sequence[Target | Failure]:
         assert isinstance(config, filters.FileShareConfig)
-        alone = len(config.share_uncs) == 1 and len(work.job.filters) == 1
-        return [self._target(unc, may_link=alone) for unc in config.share_uncs]
+        # FileShares may be missing, and pages that nobody is named for must not get lost.
+        uncs = config.share_uncs or (filters.OWN_STORE,)
+        alone = len(uncs) == 1 and len(work.job.filters) == 1
+        return [self._target(unc, may_link=alone) for unc in uncs]
 
     def _target(self, unc: str, *, may_link: bool) -> Target | Failure:
         try:

@@ -15,6 +15,7 @@ from support.post_scan import Spool
 from device.dsp import filters
 from device.dsp.process import Filter
 from device.dsp.words import FilterState, FilterStateReason
+from device.soap.namespaces import FSH
 from scan_server.filters import file_share
 from scan_server.filters.base import Halted, Outcome, Work
 from scan_server.filters.documents import OutgoingDocument
@@ -72,6 +73,14 @@ def test_the_own_store_has_a_folder_per_job(place: Place) -> None:
 
 
 @pytest.mark.conformance("SI-04")
+def test_without_any_share_the_pages_go_to_the_own_store(place: Place) -> None:
+    """FileShares may be missing; success with nothing delivered would lose the pages."""
+    nothing = f'<f:FileShareConfig xmlns:f="{FSH}"/>'
+    job = place.spool.job(Filter(filters.FILE_SHARE, nothing), pages=contents())
+    assert place.run(job).state is FilterState.COMPLETED_SUCCESSFULLY
+    assert place.delivered(place.store) == contents()
+
+
 def test_a_share_has_a_folder_per_user(place: Place) -> None:
     place.run(place.job(SHARE))
     assert place.delivered(place.share / "S-1-0-0") == contents()

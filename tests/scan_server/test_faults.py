@@ -10,7 +10,19 @@ from contextlib import closing
 from typing import NamedTuple
 
 import pytest
-from clients.dsp_client import DSC, DSP, SOAP, WSA, DspClient, Reply, envelope, instructions
+from clients.dsp_client import (
+    DSC,
+    DSP,
+    FSH,
+    PSP,
+    SOAP,
+    WSA,
+    DspClient,
+    Reply,
+    envelope,
+    file_share,
+    instructions,
+)
 from clients.dsp_client import OWN_STORE as STORE
 from eventing.subscriber import Answer, Sink
 
@@ -65,7 +77,9 @@ ROWS = {
     ),
     "temporary": Row("Receiver", "dsp:ServerErrorTemporaryError", UNEXPECTED, ""),
     "internal": Row("Receiver", "dsp:ServerErrorInternalError", UNEXPECTED, ""),
-    "token": Row("Sender", "dsp:ClientErrorJobTokenNotFound", "", f"{{{DSP}}}JobToken"),
+    "token": Row(
+        "Sender", "dsp:ClientErrorJobTokenNotFound", "No job for that token.", f"{{{DSP}}}JobToken"
+    ),
     "canceled": Row("Receiver", "dsp:ServerErrorPostScanJobCanceled", "Job was cancelled.", ""),
     "administrator": Row(
         "Sender",
@@ -152,6 +166,32 @@ def test_too_few_too_many_unknown_and_of_the_wrong_type(
 ) -> None:
     reply = client.call("CreatePostScanJob", told)
     assert (reply.subcode, reply.detail.tag) == ("InvalidArgs", f"{{{DSP}}}{named}")
+
+
+@pytest.mark.conformance("SF-02", "SF-10")
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        (instructions(STORE, root=""), f"{{{PSP}}}DocumentRootName"),
+        (instructions(), f"{{{PSP}}}FiltersToProcess"),
+        (instructions((FSH, "")), f"{{{PSP}}}Instructions"),
+        (instructions((FSH, file_share("no share"))), f"{{{FSH}}}ShareUNC"),
+        (instructions((FSH, file_share())), f"{{{FSH}}}FileShares"),
+        (instructions(STORE) + "<p:Colour/>", f"{{{PSP}}}Colour"),
+        ("", f"{{{PSP}}}FiltersToProcess"),
+        (instructions(("urn:nobody", "<n xmlns='urn:nobody'/>")), f"{{{DSP}}}PostScanInstructions"),
+    ],
+)
+def test_an_argument_is_told_of_under_its_own_name(
+    client: DspClient, told: str, named: str
+) -> None:
+    """Detail holds a copy of the argument, and those of a scan process are not dsp's."""
+    reply = client.call(
+        "CreatePostScanJob",
+        "<x:UserIdentifier>S-1-5-1</x:UserIdentifier><x:PSP_Identifier>P</x:PSP_Identifier>"
+        f"<x:PostScanInstructions>{told}</x:PostScanInstructions>",
+    )
+    assert (reply.subcode, reply.detail.tag) == ("InvalidArgs", named)
 
 
 @pytest.mark.conformance("SF-09")

@@ -208,7 +208,7 @@ class TestAFolderOfProcesses:
     @pytest.mark.conformance("SD-06", "SJ-02")
     def test_instructions_that_were_changed(self, server: Running) -> None:
         reply = create(server.client, instructions(SHARE, root="Other"))
-        assert (reply.subcode, reply.detail.tag) == ("InvalidArgs", f"{{{DSP}}}DocumentRootName")
+        assert (reply.subcode, reply.detail.tag) == ("InvalidArgs", f"{{{PSP}}}DocumentRootName")
         history = server.console.history()
         wanted = ("Aborted", "NoValidPostScanInstructionsFound")
         assert tuple(
