@@ -106,12 +106,19 @@ class Engine(EngineRoom):
         return job
 
     async def retrieve(
-        self, job_id: int | str, token: str, document_name: str, message_id: str
+        self,
+        job_id: int | str,
+        token: str,
+        document_name: str,
+        message_id: str,
+        *,
+        repeatable: bool = False,
     ) -> ImageTransfer:
         """Fetch the next image of a job. Returns when its first bytes are there.
 
         Waits for the job's turn, and while the scanner is stopped. A caller that is cancelled has
-        lost its peer: the job is aborted.
+        lost its peer: the job is aborted. One that can take an image again, from its beginning,
+        says so (`repeatable`): a jam in mid-page is waited out then.
 
         Raises:
             JobIdNotFound, InvalidJobToken, NoImagesAvailable, JobCancelled: as WS-Scan has them.
@@ -132,7 +139,7 @@ class Engine(EngineRoom):
         try:
             await self._turn(number)
             self.queue.give(number, JobInput.RETRIEVE)
-            return await self._begin(self.queue.find(number), document_name)
+            return await self._begin(self.queue.find(number), document_name, repeatable=repeatable)
         except asyncio.CancelledError:
             self.queue.give_if_active(number, JobInput.TRANSFER_BROKEN)
             raise
@@ -240,7 +247,7 @@ class Engine(EngineRoom):
             raise OperationFailed
         check_has_images(self.queue.find(job_id))
 
-    async def _begin(self, job: Job, document_name: str) -> ImageTransfer:
+    async def _begin(self, job: Job, document_name: str, *, repeatable: bool) -> ImageTransfer:
         """Scan the next page, waiting out what a person can mend."""
         source = job.parameters.input_source.value
         back = source == ADF_DUPLEX and job.images_sent % 2 == 1
@@ -250,9 +257,10 @@ class Engine(EngineRoom):
             raise NoImagesAvailable
         multi = is_feeder(source) and job.parameters.format.value in MULTI_PAGE_FORMATS
         document = DocumentPages(self, job, page) if multi else None
+        held = multi and repeatable
         try:
             number = None if page is None else page.number
-            image = await self._scan(job, number, back=back, following=document)
+            image = await self._scan(job, number, back=back, following=document, held=held)
         except Cancelled:
             self.put_back(source, page)
             check_has_images(self.queue.find(job.job_id))
@@ -265,16 +273,33 @@ class Engine(EngineRoom):
             await image.aclose()
             self.put_back(source, page)
             check_has_images(self.queue.find(job.job_id))
-        return ImageTransfer(self, job.job_id, image, document_name, source, page, document)
+        return ImageTransfer(
+            self,
+            job.job_id,
+            image,
+            document_name,
+            source,
+            page,
+            document,
+            repeatable=repeatable,
+        )
 
     async def _scan(
-        self, job: Job, number: int | None, *, back: bool, following: Following | None
+        self,
+        job: Job,
+        number: int | None,
+        *,
+        back: bool,
+        following: Following | None,
+        held: bool,
     ) -> Image:
         request = scan_request(job.parameters, back=back)
         spec = self.spec_of(job, back=back)
         while True:
             try:
-                image = await self.pages.page(job.job_id, number, request, spec, following)
+                image = await self.pages.page(
+                    job.job_id, number, request, spec, following, held=held
+                )
                 self.source_is_well()
                 return image
             except NoDocs:

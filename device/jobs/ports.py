@@ -14,7 +14,7 @@ Following = Callable[
     [BackendError | None], Awaitable[tuple[int | None, ScanRequest, ImageSpec] | None]
 ]
 """Gives the next page of a document as `Pages.page` takes it, None if it is complete. It is told
-why a page could not begin, and may give it again."""
+why a page could not begin (or, where pages are held, broke off), and may give it again."""
 
 
 class PageSpoiled(Exception):
@@ -41,6 +41,8 @@ class Pages(Protocol):
         request: ScanRequest,
         spec: ImageSpec,
         following: Following | None = None,
+        *,
+        held: bool = False,
     ) -> Image: ...
 
     def order_ahead(

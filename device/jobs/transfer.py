@@ -36,9 +36,10 @@ class _Engine(Protocol):
 class ImageTransfer:
     """The attachment of a RetrieveImageResponse: tells the engine how it went.
 
-    Attributes:
+    Args:
         repeatable: whether its taker can throw away what came of an image that breaks off. Then a
-            jam does not end the job: PageSpoiled, and the same page is retrieved again.
+            jam does not end the job: PageSpoiled, and the same page is retrieved again. (A document
+            does not break off then: each page is held until it is scanned.)
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class ImageTransfer:
         source: str,
         page: TrayPage | None,
         document: DocumentPages | None = None,
+        *,
+        repeatable: bool = False,
     ) -> None:
         self.media_type = image.media_type
         self._engine = engine
@@ -60,7 +63,7 @@ class ImageTransfer:
         self._source = source
         self._pages = [page] if document is None else document.taken
         self._document = document
-        self.repeatable = False
+        self._repeatable = repeatable
         self._spoiled = False
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -79,7 +82,7 @@ class ImageTransfer:
             raise
         except BackendError as error:
             log.error("job %d: %s", self._job_id, error)
-            if self.repeatable and self._document is None and self._engine.can_be_mended(error):
+            if self._repeatable and self._document is None and self._engine.can_be_mended(error):
                 self._spoil()
                 self._engine.raise_condition_of(self._source, error)
                 raise PageSpoiled(str(error)) from error

@@ -245,7 +245,8 @@ class PageOrder:
     """Scan one page for a job. `page` is None with real media; `picture`: make one of it, too.
 
     One that is ordered `ahead`, while the page before is on its way, is scanned only if that one
-    ends well: behind a jam there is nothing to feed.
+    ends well: behind a jam there is nothing to feed. The pages of a document whose first one is
+    `held` go into it only when they are scanned to their end.
     """
 
     job: int
@@ -255,6 +256,7 @@ class PageOrder:
     part: Part = Part.WHOLE
     ahead: bool = False
     picture: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +325,7 @@ def order_of(line: bytes) -> Order:
             spec = ImageSpec(**told["spec"])
             spec = replace(spec, made_by=(spec.made_by[0], spec.made_by[1]))
             request, part = ScanRequest(**request), Part(told["part"])
-            marks = bool(told["ahead"]), bool(told["picture"])
+            marks = bool(told["ahead"]), bool(told["picture"]), bool(told["held"])
             return PageOrder(int(told["job"]), told["page"], request, spec, part, *marks)
         return _ORDERS[name](**told)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

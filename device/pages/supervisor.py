@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -110,11 +110,15 @@ class PageLine:
         request: ScanRequest,
         spec: ImageSpec,
         following: Following | None = None,
+        *,
+        held: bool = False,
     ) -> PageImage:
         """Scan one page. Returns when its first bytes are there.
 
         With `following` the image is a document of that page and the ones that follow. It ends
-        with the last of them, or where real media have no further page.
+        with the last of them, or where real media have no further page. If they are `held`, a
+        page goes into it only when all of it is scanned: one that breaks off is to `following` as
+        one that could not begin.
 
         The image must be read to its end, closed, or cancelled, before another can begin.
 
@@ -135,7 +139,7 @@ class PageLine:
                 self._turn.release()
                 raise
             part = Part.FIRST if following else Part.WHOLE
-            child.send(self.order(job_id, wish, part))
+            child.send(replace(self.order(job_id, wish, part), held=held))
         image = self._image = PageImage(self, child, job_id, spec, following)
         try:
             await image.begin()

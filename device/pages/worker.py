@@ -44,6 +44,7 @@ from device.pages.frames import (
     PollOrder,
     QuitOrder,
 )
+from device.pages.held import held
 from device.pages.outlet import Outlet
 from device.pages.reader import BandReader
 from scanner_backends.base import Backend, PolledBackend, RawPage, RunningBackend, file_of
@@ -264,7 +265,8 @@ class Worker:
         """The page ordered, and of a document those that follow, each as it shall be encoded.
 
         A further page that cannot begin does not break the document: whoever ordered it decides,
-        and may order it again. Where none is found, the document is complete.
+        and may order it again. So it is with one that breaks off, where pages are held until they
+        are scanned. Where none is found, the document is complete.
         """
         order: PageOrder | None = first
         while order is not None:
@@ -272,20 +274,23 @@ class Worker:
             trouble = None
             try:
                 page = self._begun(task, order)
+                task.begun = True
+                if first.held:
+                    page = self._held(task, order, page)
             except BackendError as error:
+                self._reader.stop()
                 if order is first or isinstance(error, Cancelled):
                     raise
                 if isinstance(error, NoDocs):
                     return
                 trouble = error
             else:
-                task.begun = True
                 self._page_count += 1
                 if first.part is Part.WHOLE and ready_file(page, order.spec):
                     yield page, order.spec
                     return
-                page = replace(page, bands=self._reader.read(page.bands), file=None)
-                page = fit(page, order.request, order.spec, self._spool_dir)
+                if not first.held:
+                    page = self._as_ordered(order, page)
                 if order.picture:
                     page = Miniature(page, partial(self._pictured, first.job)).watched
                 yield page, order.spec
@@ -299,6 +304,14 @@ class Worker:
             self._out.put_before(self._page_count, done)
             order = task.following.get()
         self._check(task)
+
+    def _as_ordered(self, order: PageOrder, page: RawPage) -> RawPage:
+        page = replace(page, bands=self._reader.read(page.bands), file=None)
+        return fit(page, order.request, order.spec, self._spool_dir)
+
+    def _held(self, task: Task, order: PageOrder, page: RawPage) -> RawPage:
+        """The page as it shall be encoded, when all of it is scanned."""
+        return held(self._as_ordered(order, page), self._spool_dir, partial(self._check, task))
 
     def _pictured(self, job: int, picture: bytes) -> None:
         self._out.put(Frame(job, Kind.PICTURE, picture), self._page_count)

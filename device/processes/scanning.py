@@ -24,7 +24,13 @@ class Engine(Protocol):
     """The job engine, as far as a scan needs it."""
 
     async def retrieve(
-        self, job_id: int | str, token: str, document_name: str, message_id: str
+        self,
+        job_id: int | str,
+        token: str,
+        document_name: str,
+        message_id: str,
+        *,
+        repeatable: bool = False,
     ) -> ImageTransfer: ...
 
 
@@ -41,7 +47,7 @@ async def scanned_pages(
     """
     while True:
         try:
-            transfer = await engine.retrieve(job.job_id, job.token, "", "")
+            transfer = await engine.retrieve(job.job_id, job.token, "", "", repeatable=True)
         except NoImagesAvailable:
             return
         except TemporaryError as error:
@@ -51,7 +57,6 @@ async def scanned_pages(
         except JobCancelled:
             canceled.set()
             await asyncio.Event().wait()  # whoever cancels the delivery ends this, too
-        transfer.repeatable = True
         image = _Image(transfer)
         taken = False
         try:

@@ -6,6 +6,7 @@ from io import BytesIO
 
 import pytest
 from PIL import Image
+from support.wait import wait_until
 
 from device.imaging.spec import SUPPORTED
 from device.pages.page_image import PageImage, Wish
@@ -121,6 +122,44 @@ async def test_a_page_that_fails_in_its_middle_breaks_the_document(line, tiff):
         await whole(image)
     assert feed.told == [None]
     assert image.over
+
+
+@pytest.mark.parametrize("format", MULTI)
+async def test_a_held_page_that_breaks_off_leaves_no_trace(line, order, format):
+    def wish(number: int) -> Wish:
+        return number, *order(format, SUPPORTED[format][0], size=(100, 256))
+
+    well = await line("scripted:well")
+    wanted = await whole(await well.page(1, *wish(1), Feed(wish(2), wish(3))))
+    scripted = await line("scripted:jam in the second")
+    feed = Feed(wish(2), wish(2), wish(3))
+    image = await scripted.page(1, *wish(1), feed, held=True)
+    assert await whole(image) == wanted
+    assert [type(trouble) for trouble in feed.told] == [type(None), Jammed, type(None), type(None)]
+
+
+async def test_a_held_first_page_that_breaks_off_begins_no_document(line, tiff):
+    scripted = await line("scripted:jam")
+    feed = Feed(tiff(2))
+    with pytest.raises(Jammed):
+        await scripted.page(1, *tiff(1), feed, held=True)
+    assert feed.told == []
+
+
+async def test_a_held_page_can_be_cancelled(line, tiff):
+    scripted = await line("scripted:wait later")
+    await scripted.start()
+    pid = scripted.worker_pid
+
+    async def begin() -> None:
+        with pytest.raises(Cancelled):
+            await scripted.page(1, *tiff(1), Feed(), held=True)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        group.create_task(begin())
+        await asyncio.to_thread(wait_until, lambda: scripted._image, 10, "a page under way")
+        await scripted.cancel(1)
+    assert scripted.worker_pid == pid
 
 
 async def test_a_document_is_cancelled_while_it_waits_for_its_next_page(line, tiff):

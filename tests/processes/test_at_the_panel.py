@@ -1,9 +1,11 @@
 """From the panel to the scan server: choose a process, start it, and every page arrives."""
 
 import stat
+from typing import Any
 
 import pytest
 from clients.dsp_server import DSP
+from jobs.test_documents import MULTI, multi_page
 from processes.conftest import MakeOperator, Site
 from processes.documents import EML, FSH, email, share, switch
 from support.scripted_pages import Act
@@ -137,6 +139,33 @@ def test_a_jam_in_mid_page_is_waited_out(site: Site, make_operator: MakeOperator
     joe("DELETE", f"conditions/{jam['id']}")
     assert joe.ended(begun["id"])["standing"] == "delivered"
     assert list(site.server.documents.values()) == [{1: PAGE, 2: PAGE}]
+
+
+@pytest.mark.conformance("DL-01")
+@pytest.mark.parametrize("format_", MULTI)
+@pytest.mark.parametrize("sheet", [1, 2, 3])
+def test_a_jam_in_the_middle_of_a_document_is_waited_out(
+    site: Site, make_operator: MakeOperator, format_: str, sheet: int
+):
+    site.add("Invoices", parameters=FEEDER.replace("png", format_))
+    joe = make_operator(sheets=3, options={"configuration": multi_page})
+    acts = [Act() for _ in range(sheet - 1)]
+    joe.device.pages.then(*acts, Act(breaks=Jammed("A sheet is stuck.")))
+    begun = joe.start("Invoices").json
+
+    def jams() -> list[Any]:
+        return [one for one in joe("GET", "conditions").json if one["name"] == "MediaJam"]
+
+    joe.device.until(jams, "the jam")
+    assert joe.delivery(begun["id"])["standing"] == "under-way"
+    (jam,) = jams()
+    joe("DELETE", f"conditions/{jam['id']}")
+    ended = joe.ended(begun["id"])
+    assert (ended["standing"], ended["pages"]) == ("delivered", 1)
+    assert list(site.server.documents.values()) == [{1: PAGE * 3}]
+    job = joe.device.record(begun["job"])
+    assert (job.status.state, job.status.scans_completed) == ("Completed", 3)
+    assert joe("GET", "feeder").json["pages"] == []
 
 
 def test_a_server_that_stays_away_leaves_the_pages_in_the_spool(

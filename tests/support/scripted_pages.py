@@ -19,7 +19,7 @@ class Act:
         error: raised instead of a page.
         hold: the page does not begin before `gate` is set.
         pause: the page stops after its first chunk until `gate` is set.
-        breaks: raised after the first chunk.
+        breaks: raised after the first chunk; instead of the page where pages are held.
     """
 
     error: Exception | None = None
@@ -83,17 +83,19 @@ class ScriptedPages:
         request: ScanRequest,
         spec: ImageSpec,
         following: Following | None = None,
+        *,
+        held: bool = False,
     ) -> "ScriptedImage":
         stop = self._stops[job_id] = asyncio.Event()
-        act = await self._next_act(Asked(job_id, page, request, spec), stop)
+        act = await self._next_act(Asked(job_id, page, request, spec), stop, held=held)
 
         async def next_act(trouble: BackendError | None) -> Act | None:
             wish = await following(trouble) if following else None
-            return await self._next_act(Asked(job_id, *wish), stop) if wish else None
+            return await self._next_act(Asked(job_id, *wish), stop, held=held) if wish else None
 
         return ScriptedImage(MEDIA_TYPES[spec.format], act, stop, next_act, self.given)
 
-    async def _next_act(self, asked: Asked, stop: asyncio.Event) -> Act:
+    async def _next_act(self, asked: Asked, stop: asyncio.Event, *, held: bool) -> Act:
         self.asked.append(asked)
         act = self.acts.popleft() if self.acts else Act()
         if act.hold:
@@ -102,6 +104,8 @@ class ScriptedPages:
             raise Cancelled("as told")
         if act.error is not None:
             raise act.error
+        if held and act.breaks is not None:
+            raise act.breaks
         return act
 
     def order_ahead(
