@@ -11,6 +11,8 @@ from device.panel.problems import Problem, not_found
 
 Json = dict[str, Any]
 
+_KINDS: dict[type, str] = {str: "a text", list: "a list", dict: "an object"}
+
 
 def answer(
     value: Json | list[Json], status: int = 200, headers: dict[str, str] | None = None
@@ -40,9 +42,10 @@ async def body_of(request: web.Request, **known: type) -> dict[str, Any]:
     for key, content in value.items():
         if key not in known:
             right = ", ".join(known) or "nothing"
-            raise Problem(422, f"{key!r} is not known here; {right} is.", kind="body")
+            are = "are" if len(known) > 1 else "is"
+            raise Problem(422, f"{key!r} is not known here; {right} {are}.", kind="body")
         if type(content) is not known[key]:
-            raise Problem(422, f"{key!r} must be a {known[key].__name__}.", kind="body")
+            raise Problem(422, f"{key!r} must be {_KINDS[known[key]]}.", kind="body")
     return value
 
 

@@ -64,6 +64,8 @@ def operation(
     if parameters:
         found["parameters"] = parameters
     if body is not None:
+        if takes == "application/json":
+            body = {**body, "additionalProperties": False}  # as `answers.body_of` has it
         found["requestBody"] = {
             "required": bool(body.get("required")),
             "content": content(body, takes),

@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from device.panel.problems import Problem
 from scanner_backends.base import Description, TrayPage, file_of
@@ -27,6 +28,9 @@ MAX_FILES = 200
 MAX_NAME = 120
 
 log = logging.getLogger(__name__)
+
+_BROKEN_FORM = (ValueError, AssertionError, RuntimeError, HttpProcessingError)
+"""What aiohttp has for forms that are broken off or badly formed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Uploads:
                 refused += found.refused
             if not pages:
                 raise Problem(422, " ".join(refused) or "There is no file in it.", kind="file")
-        except (ValueError, AssertionError, RuntimeError):  # what aiohttp has for broken forms
+        except _BROKEN_FORM:
             self._drop(taken)
             raise Problem(400, "The form is broken off or badly formed.", kind="form") from None
         except BaseException:

@@ -230,6 +230,30 @@ def test_the_description_names_every_resource_and_no_other(device, panel):
     assert told == served
 
 
+def test_what_a_body_may_not_hold_is_described_and_refused_by_name(panel):
+    described = panel.get("openapi.json")
+    bodies = [
+        schema
+        for operations in described["paths"].values()
+        for operation in operations.values()
+        if "requestBody" in operation
+        for kind, schema in operation["requestBody"]["content"].items()
+        if kind == "application/json"
+    ]
+    assert bodies
+    assert all(body["schema"]["additionalProperties"] is False for body in bodies)
+    for body, detail in (
+        (
+            {"name": "MediaJam", "why": "x"},
+            "'why' is not known here; name, component, severity are.",
+        ),
+        ({"name": 5}, "'name' must be a text."),
+    ):
+        refused = panel("POST", "conditions", body)
+        problem(refused, 422)
+        assert refused.json["detail"] == detail
+
+
 def test_answers_are_as_described(device, panel, sink):
     device.subscriber.subscribe(sink.url, destinations=[("Here", "Scan")])
     device.client.create_scan_job(scan_ticket())

@@ -197,6 +197,12 @@ def test_too_much_is_refused(device, panel, monkeypatch):
             "multipart/form-data; boundary=x",
             400,
         ),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="a\x19"\r\n\r\n1\r\n--x--\r\n',
+            "multipart/form-data; boundary=x",
+            400,
+        ),
+        (b"--x\r\nno header--x--\r\n", "multipart/form-data; boundary=x", 400),
     ],
 )
 def test_a_form_must_be_one(device, panel, raw, kind, status):
