@@ -162,11 +162,13 @@ class ActionNotSupported(RequestError):
 
 
 class DestinationUnreachable(RequestError):
-    """`To` names nobody here."""
+    """`To` names nobody here, or events may not go to an address."""
 
-    def __init__(self, to: str) -> None:
+    def __init__(
+        self, to: str, why: str = "Nobody here has the address that [wsa:To] names."
+    ) -> None:
         self.to = to
-        super().__init__("Nobody here has the address that [wsa:To] names.")
+        super().__init__(why)
 
 
 class HeaderRequired(RequestError):

@@ -135,11 +135,16 @@ def _detail(error: e.DeviceError, prefix: str) -> str:
         case e.HeaderRequired():
             return leaf("wsa:ProblemHeaderQName", f"wsa:{error.name}")
         case e.InvalidHeader():
+            if error.name in ("ReplyTo", "FaultTo"):
+                return element(f"wsa:{error.name}", leaf("wsa:Address", error.value))
             return leaf(f"wsa:{error.name}", error.value)
         case e.InvalidArgs() if error.argument.isidentifier():
             own = ns.PREFIX_OF.get(error.namespace, prefix)
             declared = "" if own == prefix else declarations([own])
             return leaf(f"{own}:{error.argument}", error.value, declared)
+        case e.InvalidArgs() if error.argument.startswith("{"):  # a vendor's
+            namespace, _, local = error.argument[1:].partition("}")
+            return leaf(f"vendor:{local}", "", attribute("xmlns:vendor", namespace))
         case e.DeliveryModeUnavailable():
             return leaf("wse:SupportedDeliveryMode", error.supported)
         case e.FilterDialectUnavailable():
@@ -159,6 +164,8 @@ def _detail(error: e.DeviceError, prefix: str) -> str:
 
 
 def _headers(error: e.DeviceError) -> str:
+    if isinstance(error, e.VersionMismatch):  # SOAP 1.2, section 5.4.7
+        return '<soap:Upgrade><soap:SupportedEnvelope qname="soap:Envelope"/></soap:Upgrade>'
     if isinstance(error, e.MustUnderstand):
         name = attribute("qname", f"unknown:{error.local}")
         return f"<soap:NotUnderstood{name}{attribute('xmlns:unknown', error.namespace)}/>"

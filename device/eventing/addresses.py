@@ -61,6 +61,9 @@ def own_links() -> tuple[Link, ...]:
     return tuple(links)
 
 
+_REFUSED = "Events may not go to this address: by default only to the one that subscribes."
+
+
 class AddressPolicy:
     """Says to which addresses events may go.
 
@@ -97,17 +100,17 @@ class AddressPolicy:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError:
-            raise DestinationUnreachable(url) from None
+            raise DestinationUnreachable(url, _REFUSED) from None
         plain = url.isascii() and url.isprintable() and not {" ", "#"} & set(url)
         plain = plain and "@" not in parts.netloc
         if parts.scheme.lower() not in ("http", "https") or not host or port == 0 or not plain:
-            raise DestinationUnreachable(url)
+            raise DestinationUnreachable(url, _REFUSED)
         links = self._links()
         for found in await _addresses(host):
             address = self._usable(found, peer, links)
             if address is not None:
                 return address
-        raise DestinationUnreachable(url)
+        raise DestinationUnreachable(url, _REFUSED)
 
     def _usable(self, found: Address, peer: str, links: tuple[Link, ...]) -> str | None:
         """`found` as it is connected to, None if it is not allowed."""

@@ -101,9 +101,9 @@ _COLORS_BY_KIN = {
 }
 
 
-def nearest_color(wanted: str, allowed: list[str]) -> str:
-    """The colour mode that stands in best for `wanted`."""
-    kin = (wanted, *_COLORS_BY_KIN.get(wanted, ()))
+def nearest_color(wanted: str, allowed: list[str], usual: str = "") -> str:
+    """The colour mode that stands in best for `wanted`: `usual`, if nobody knows that one."""
+    kin = (wanted, *_COLORS_BY_KIN.get(wanted, (usual,)))
     return next((color for color in kin if color in allowed), allowed[0])
 
 

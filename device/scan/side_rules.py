@@ -64,7 +64,7 @@ class SideRules(Leaves):
                     wish.color_processing,
                     usual,
                     allowed.__contains__,
-                    functools.partial(nearest_color, allowed=allowed),
+                    functools.partial(nearest_color, allowed=allowed, usual=usual),
                 )
             )
         holding = self._format_for(source, format_, sides, found)

@@ -64,8 +64,11 @@ PREFIXES: Final[dict[str, str]] = {
 PREFIX_OF: Final[dict[str, str]] = {uri: prefix for prefix, uri in PREFIXES.items()}
 
 ANONYMOUS: Final = f"{WSA}/role/anonymous"
-ANONYMOUS_SPELLINGS: Final = frozenset({ANONYMOUS, f"{WSA2005}/anonymous"})
-"""One client is known to put the 2005/08 URI into 2004/08 headers (kdsoap)."""
+ANONYMOUS_SPELLINGS: Final = frozenset(
+    {ANONYMOUS, f"{WSA2005}/anonymous", ANONYMOUS.replace("http:", "https:")}
+)
+"""One client is known to put the 2005/08 URI into 2004/08 headers (kdsoap), and the element pages
+of today print https in every URI."""
 DISCOVERY_URN: Final = "urn:schemas-xmlsoap-org:ws:2005:04:discovery"
 STABLE_PATH: Final = "/StableWSDiscoveryEndpoint/schemas-xmlsoap-org_ws_2005_04_discovery"
 

@@ -127,6 +127,15 @@ def test_https_spellings_of_soap_and_addressing_are_read(client):
     assert client.post(odd).require().tag == f"{{{SCAN}}}GetActiveJobsResponse"
 
 
+@conformance("WL-01")
+def test_another_soap_version_is_told_which_one_is_understood(client):
+    eleven = "http://schemas.xmlsoap.org/soap/envelope/"
+    reply = client.post(request_bytes(client, "<sca:GetActiveJobsRequest/>", **{SOAP: eleven}))
+    assert (reply.status, reply.fault.code) == (500, (SOAP, "VersionMismatch"))
+    header = reply.envelope.find(f"{{{SOAP}}}Header/{{{SOAP}}}Upgrade/{{{SOAP}}}SupportedEnvelope")
+    assert header.get("qname") == "soap:Envelope"
+
+
 @conformance("WL-10")
 def test_an_answer_that_is_wanted_elsewhere_is_refused(client):
     request = request_bytes(
@@ -135,6 +144,19 @@ def test_an_answer_that_is_wanted_elsewhere_is_refused(client):
     reply = client.post(request)
     assert reply.fault.subcode == (WSA, "InvalidMessageInformationHeader")
     assert reply.status == 400
+    (block,) = reply.fault.detail
+    assert block.tag == f"{{{WSA}}}ReplyTo"
+    assert block.findtext(f"{{{WSA}}}Address") == "http://192.0.2.1/sink"
+
+
+@conformance("WL-07", "WL-10")
+def test_the_anonymous_address_may_be_spelt_with_https_as_the_pages_have_it(client):
+    """As ReplyTo, and as To, which then names nobody else either."""
+    spelt = ANONYMOUS.replace("http:", "https:")
+    for old in (f"{ANONYMOUS}<", f"{client.url}<"):
+        request = request_bytes(client, "<sca:GetActiveJobsRequest/>", **{old: f"{spelt}<"})
+        assert spelt.encode() in request
+        client.post(request).require()
 
 
 @conformance("WL-10")

@@ -164,8 +164,9 @@ def test_a_vendor_element_that_must_be_honored_is_refused(client):
     ticket = scan_ticket().replace(
         "</sca:DocumentParameters>", f"{vendor}</sca:DocumentParameters>"
     )
-    with pytest.raises(FaultAnswer, match="InvalidArgs"):
+    with pytest.raises(FaultAnswer, match="InvalidArgs") as refused:
         client.create_scan_job(ticket)
+    assert refused.value.fault.detail[0].tag == "{urn:example:vendor}Stapler"
     info = client.validate_scan_ticket(ticket)
     assert text(info, "ValidTicket") == "false"
     client.create_scan_job(ticket.replace('"true">on', '"false">on'))

@@ -132,6 +132,14 @@ def test_a_format_gives_way_to_a_colour_that_must_be_honored(client):
     assert leaf(final, f"{FRONT}/ColorProcessing") == ("Grayscale8", "Override")
 
 
+@conformance("EL-37")
+@pytest.mark.parametrize("color", ["GrayScale4", "acme:Sepia"])
+def test_a_colour_that_nobody_knows_gives_way_to_the_default_ones(client, color):
+    """The published example says GrayScale4. Black and white would lose what was asked for."""
+    final = final_of(client, color=color)
+    assert leaf(final, f"{FRONT}/ColorProcessing") == ("RGB24", "Override")
+
+
 @conformance("EL-37", "EL-35")
 def test_the_back_has_its_say_in_the_format(make_device):
     client = make_device(sheets=1).client
