@@ -29,7 +29,6 @@ from device.jobs.engine import Engine
 from device.jobs.history import HistoryStore
 from device.jobs.ports import Limits
 from device.jobs.tray import Tray
-from device.last_look import LastLook
 from device.minding import Minder
 from device.model.changes import Change, JobEnded
 from device.model.job import JobState
@@ -49,17 +48,15 @@ from device.scan import management
 from device.scan.service import ScanService
 from device.soap.dispatch import Dispatcher
 from device.soap.namespaces import STABLE_PATH, WSCN, WSDP
+from device.source import PageSource
 from device.state import State
 from scanner_backends.base import Description
-from scanner_backends.errors import DeviceBusy
 
 log = logging.getLogger(__name__)
 
 SCAN_PATH = "/scan"
 """Where the scan service of the first device is always."""
 HISTORY_FILE = "jobs.jsonl"
-LAST_LOOK_FILE = "scanner.json"
-CHART_RELOAD_S = 10.0
 JOBS_END_S = 3.0
 PAGES_END_S = 0.3
 """What of the stop is left for the worker at least."""
@@ -93,7 +90,6 @@ class Device:
     ) -> None:
         self._config = config
         self._clock = clock
-        self._source = source
         self._state = state
         self.shape = shape
         self._failed = failed
@@ -110,12 +106,11 @@ class Device:
             PageLine(source, clock=clock, spool_dir=config.spool_dir, laid_dir=laid_dir, room=room)
             for _ in range(2)
         )
+        self._source = PageSource(source, self._pages, state)
         self._previews = Previews(to_look_at, loads=lambda: self._engine.tray.loads)
         self._uploads = Uploads(laid_dir, self._previews.look)
         self._sent = SentPages()
         self._tasks: list[asyncio.Task[None]] = []
-        self.name_is_old = False
-        """Whether `sane_name` is that of the last time."""
 
     async def open(self) -> None:
         """Open the source, and look at what it has.
@@ -129,24 +124,8 @@ class Device:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise ConfigError(f"{folder}: cannot hold pages: {error.strerror}.") from None
-        self._description = await self._look()
-        self._configuration = possible(self.shape.configuration, self._description)
-
-    async def _look(self) -> Description:
-        """What the source has; if it is busy, what it had the last time. Raises BackendError."""
-        kept = LastLook(self._state.path(LAST_LOOK_FILE), self._source)
-        try:
-            found = await self._pages.start()
-        except DeviceBusy as error:
-            remembered = kept.recall()
-            if remembered is None:
-                raise
-            log.warning("%s It is announced as it was the last time.", error)
-            self.name_is_old = True
-            return remembered
-        if not found.virtual:
-            kept.keep(found)
-        return found
+        await self._source.open()
+        self._configuration = possible(self.shape.configuration, self._source.description)
 
     def build(self, host: str, port: int, behind: Callable[[], Sequence[Responder]]) -> None:
         """Introduce the parts to each other.
@@ -167,7 +146,7 @@ class Device:
         )
         self._engine = Engine(
             self._pages,
-            Tray(self._description),
+            Tray(self._source.description),
             clock=self._clock,
             job_ids=self._state.next_job_id,
             token=lambda: str(uuid.uuid4()),
@@ -180,7 +159,7 @@ class Device:
         self._minder = Minder(
             self._pages,
             self._engine,
-            reload_s=self._reload_s(),
+            reload_s=self._source.reload_s(config.reload_feeder_s),
             load=self._load,
             tidy=self._tidy,
             publish=self._heard,
@@ -256,13 +235,13 @@ class Device:
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin to work. Raises ConfigError when what is left to deliver cannot be read."""
         self._workflow.open(group)
-        self._minder.start(group, self._description)
+        self._minder.start(group, self._source.description)
         self._tasks = [
             group.create_task(self._engine.run()),
             group.create_task(self._notifications.run()),
             group.create_task(self._previews.run()),
         ]
-        _tell(self._description)
+        self._source.tell()
         if self._state.place > 1:
             log.warning(
                 "others run on %s: this is number %d there",
@@ -342,7 +321,12 @@ class Device:
     @property
     def sane_name(self) -> str:
         """What the driver called the source when it was looked at last."""
-        return self._description.name
+        return self._source.description.name
+
+    @property
+    def name_is_old(self) -> bool:
+        """Whether `sane_name` is that of the last time."""
+        return self._source.is_remembered
 
     async def unplugged(self) -> None:
         """The source is not there. The device stays, stopped, until it is."""
@@ -357,8 +341,7 @@ class Device:
 
     def renamed(self, source: str) -> None:
         """The source is called `source` now."""
-        self._source = source
-        self._pages.turn_to(source)
+        self._source.renamed(source)
 
     def _notify_to(self, host: str, port: int, local: str) -> str:
         """Where a scan server that sees us at `local` shall send events."""
@@ -379,16 +362,10 @@ class Device:
         """Read the source afresh, soon."""
         self._minder.reload()
 
-    def _reload_s(self) -> float:
-        """How long an empty feeder stays so; 0 is for ever."""
-        if self._config.reload_feeder_s is not None:
-            return self._config.reload_feeder_s
-        return CHART_RELOAD_S if self._source.partition(":")[0] == "chart" else 0.0
-
     async def _load(self) -> None:
         """Read the source afresh. Raises BackendError."""
-        description = self._description = await self._engine.reload()
-        _tell(description)
+        description = self._source.description = await self._engine.reload()
+        self._source.tell()
         self._reconfigure(description)
 
     def _reconfigure(self, description: Description) -> None:
@@ -435,18 +412,3 @@ def _rules(config: Config) -> Rules:
         networks=config.event_networks,
         identifier_once=config.scan_identifier_once,
     )
-
-
-def _tell(description: Description) -> None:
-    if not description.virtual:
-        sources = ", ".join(source.source for source in description.sources)
-        log.info("source %s: %s", description.name, sources or "real media")
-        return
-    log.info(
-        "source %s: %d pages on the platen, %d in the feeder",
-        description.name,
-        len(description.platen),
-        len(description.feeder),
-    )
-    for sentence in description.refused:
-        log.warning("left out: %s", sentence)
