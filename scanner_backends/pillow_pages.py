@@ -6,50 +6,31 @@ it, with white around. A scan at its own resolution holds the very pixels of the
 
 from __future__ import annotations
 
-import math
-import struct
-import warnings
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from PIL import ExifTags, Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from scanner_backends.base import FileKind, Mode, ScanRequest
 from scanner_backends.errors import IoError, NoMem
+from scanner_backends.picture import (
+    BOMB,
+    BROKEN,
+    MAX_PIXELS,
+    native_dpi,
+    opened,
+    orientation,
+    plain_kind,
+    tag,
+    told_dpi,
+)
 from scanner_backends.pixels import BAND_ROWS, Area, resampling, resized
 
-MAX_PIXELS = 500_000_000
-"""A3 at 1200 dpi has 280 million. Above this a file is more likely to be a trap than a page."""
-
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
-BROKEN = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    LookupError,
-    TypeError,
-    ArithmeticError,
-    AttributeError,
-    struct.error,
-    zlib.error,
-)
-"""What Pillow raises on broken files: it has no class of its own for that."""
-
-BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-
-_PLAUSIBLE_DPI = range(30, 4801)
-_GUESSES_DPI = (75, 100, 150, 200, 300, 400, 600, 1200)
-_GUESS_WIDTH_IN, _GUESS_HEIGHT_IN = 8.5, 14.0
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*")
 _TIFF_SUBFILE, _TIFF_REDUCED = 254, 1
 _TIFF_PLACES = ((273, 279), (324, 325))  # offsets and byte counts: of strips, of tiles
-
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # a worker process is ours alone
+_MODES = {"L": Mode.GRAY, "RGB": Mode.COLOR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,49 +69,16 @@ class PillowPage:
         """
         try:
             with opened(self.path) as image:
-                kind = _plain_kind(self.path, image)
+                kind = plain_kind(self.path, image)
                 fits = (
                     area == (0, 0, *image.size)
-                    and _told_dpi(image) == (request.x_dpi, request.y_dpi)
-                    and _orientation(image) == 1
+                    and told_dpi(image) == (request.x_dpi, request.y_dpi)
+                    and orientation(image) == 1
                     and (_MODES.get(image.mode), 8) == (request.mode, request.depth)
                 )
         except (*BROKEN, *BOMB):
             return None  # the bands will tell
         return kind if fits else None
-
-
-_PNG_DEPTH = 24
-"""Where a PNG says how many bits a sample has."""
-_MODES = {"L": Mode.GRAY, "RGB": Mode.COLOR}
-
-
-def _plain_kind(path: Path, image: ImageFile.ImageFile) -> FileKind | None:
-    with path.open("rb") as file:
-        begins = file.read(25)
-    if image.format == "JPEG" and not image.info.get("progressive"):
-        if begins[2:4] == b"\xff\xe0" and begins[6:11] == b"JFIF\0" and "jfif_unit" in image.info:
-            return FileKind.JFIF
-        if begins[2:4] == b"\xff\xe1" and begins[6:10] == b"Exif":
-            return FileKind.EXIF
-    plain = not {"interlace", "transparency"}.intersection(image.info)
-    if image.format == "PNG" and begins[_PNG_DEPTH] == 8 and plain:
-        return FileKind.PNG
-    return None
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """Open a file of one of FORMATS, going by what is in it. Bombs are errors.
-
-    Pillow gets no path: it would map some files into memory, and turned TIFF files come out
-    garbled that way (13.0).
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd metadata; the pixels count
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
-            yield image
 
 
 def pages_of(path: Path) -> tuple[list[PillowPage], list[str]]:
@@ -176,14 +124,8 @@ def _frames(path: Path, image: ImageFile.ImageFile) -> tuple[list[PillowPage], l
 
 
 def _is_preview(image: Image.Image) -> bool:
-    kind = _tag(image, _TIFF_SUBFILE)
+    kind = tag(image, _TIFF_SUBFILE)
     return isinstance(kind, int) and bool(kind & _TIFF_REDUCED)
-
-
-def _tag(image: Image.Image, number: int) -> Any:
-    """A TIFF tag's value, None when it is missing."""
-    tags = getattr(image, "tag_v2", {})
-    return tags.get(number)
 
 
 def _prove(path: Path, image: ImageFile.ImageFile) -> None:
@@ -199,7 +141,7 @@ def _prove(path: Path, image: ImageFile.ImageFile) -> None:
         size = path.stat().st_size
         for offsets, counts in _TIFF_PLACES:
             for offset, count in zip(
-                _tag(image, offsets) or (), _tag(image, counts) or (), strict=False
+                tag(image, offsets) or (), tag(image, counts) or (), strict=False
             ):
                 if offset + count > size:
                     raise OSError("the file is truncated")
@@ -213,58 +155,6 @@ def _prove(path: Path, image: ImageFile.ImageFile) -> None:
         image.load()
 
 
-def native_dpi(image: Image.Image) -> tuple[int, int]:
-    """The page's resolution, as the upright page has it, in whole pixels per inch.
-
-    What the file says counts, if a scanner could have said it. Without that the page gets the
-    lowest usual resolution at which it fits onto the glass.
-    """
-    told = _told_dpi(image)
-    turned = _orientation(image) >= 5
-    if told is not None:
-        return (told[1], told[0]) if turned else told
-    # As stored: versions of Pillow differ in when they turn a TIFF.
-    width, height = _tag(image, 256) or image.width, _tag(image, 257) or image.height
-    if turned:
-        width, height = height, width
-    for dpi in _GUESSES_DPI:
-        if width <= dpi * _GUESS_WIDTH_IN and height <= dpi * _GUESS_HEIGHT_IN:
-            return dpi, dpi
-    return _GUESSES_DPI[-1], _GUESSES_DPI[-1]
-
-
-def _told_dpi(image: Image.Image) -> tuple[int, int] | None:
-    # Pillow invents 72 dpi for a JPEG whose Exif has none: look at the sources.
-    pair = _jpeg_dpi(image) if image.format in ("JPEG", "MPO") else image.info.get("dpi")
-    try:
-        x_dpi, y_dpi = (round(float(value)) for value in pair or (0, 0))
-    except (TypeError, ValueError, ArithmeticError):
-        return None
-    plausible = x_dpi in _PLAUSIBLE_DPI and y_dpi in _PLAUSIBLE_DPI
-    return (x_dpi, y_dpi) if plausible else None
-
-
-def _jpeg_dpi(image: Image.Image) -> tuple[float, float] | None:
-    unit = image.info.get("jfif_unit", 0)
-    if unit in (1, 2):
-        x, y = image.info["jfif_density"]
-        return (x, y) if unit == 1 else (x * 2.54, y * 2.54)
-    exif = image.getexif()
-    try:
-        x, y = (float(exif[tag]) for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution))
-    except (LookupError, TypeError, ValueError, ArithmeticError):
-        return None
-    centimetres = exif.get(ExifTags.Base.ResolutionUnit, 2) == 3
-    factor = 2.54 if centimetres else 1.0
-    return (x * factor, y * factor) if math.isfinite(x) and math.isfinite(y) else None
-
-
-def _orientation(image: Image.Image) -> int:
-    """Exif's: 1 is upright, from 5 on the sides are swapped."""
-    found = image.getexif().get(ExifTags.Base.Orientation, 1)
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
 def _decoded(
     image: ImageFile.ImageFile, native: tuple[int, int], wanted: tuple[int, int]
 ) -> tuple[Image.Image, tuple[int, int]]:
@@ -273,7 +163,7 @@ def _decoded(
     A JPEG that is to shrink to half or less is decoded smaller: quicker, in less memory.
     """
     size = image.size
-    turned = _orientation(image) >= 5
+    turned = orientation(image) >= 5
     if image.format in ("JPEG", "MPO"):
         shrink = min(native[0] // wanted[0], native[1] // wanted[1])
         if shrink >= 2:
@@ -282,7 +172,7 @@ def _decoded(
             size = size[1], size[0]
     image.load()
     upright: Image.Image = image
-    if image.format != "TIFF" and _orientation(image) > 1:  # a TIFF is upright once it is loaded
+    if image.format != "TIFF" and orientation(image) > 1:  # a TIFF is upright once it is loaded
         upright = ImageOps.exif_transpose(image)
     if image.format not in ("JPEG", "MPO"):
         size = upright.size
