@@ -8,12 +8,14 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from PIL import ExifTags, Image, ImageFile
 
 from scanner_backends.base import FileKind
+from scanner_backends.by_rows import png
 
 MAX_PIXELS = 500_000_000
 """A3 at 1200 dpi has 280 million. Above this a file is more likely to be a trap than a page."""
@@ -45,8 +47,8 @@ Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # a worker process is ours alone
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
-    """Open a file of one of FORMATS, going by what is in it. Bombs are errors.
+def opened(source: Path | bytes) -> Iterator[ImageFile.ImageFile]:
+    """Open a file of one of FORMATS, or its bytes, going by what is in it. Bombs are errors.
 
     Pillow gets no path: it would map some files into memory, and turned TIFF files come out
     garbled that way (13.0).
@@ -54,7 +56,8 @@ def opened(path: Path) -> Iterator[ImageFile.ImageFile]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd metadata; the pixels count
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+        reader = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+        with reader as file, Image.open(file, formats=FORMATS) as image:
             yield image
 
 
@@ -64,14 +67,16 @@ def tag(image: Image.Image, number: int) -> Any:
     return tags.get(number)
 
 
-def native_dpi(image: Image.Image) -> tuple[int, int]:
+def native_dpi(image: Image.Image, turn: int) -> tuple[int, int]:
     """The page's resolution, as the upright page has it, in whole pixels per inch.
+
+    `turn` is its orientation.
 
     What the file says counts, if a scanner could have said it. Without that the page gets the
     lowest usual resolution at which it fits onto the glass.
     """
     told = told_dpi(image)
-    turned = orientation(image) >= 5
+    turned = turn >= 5
     if told is not None:
         return (told[1], told[0]) if turned else told
     # As stored: versions of Pillow differ in when they turn a TIFF.
@@ -111,9 +116,10 @@ def _jpeg_dpi(image: Image.Image) -> tuple[float, float] | None:
     return (x * factor, y * factor) if math.isfinite(x) and math.isfinite(y) else None
 
 
-def orientation(image: Image.Image) -> int:
+def orientation(path: Path, image: Image.Image) -> int:
     """Exif's: 1 is upright, from 5 on the sides are swapped."""
-    found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    exif = png.exif(path) if image.format == "PNG" else image.getexif()
+    found = exif.get(ExifTags.Base.Orientation, 1)
     return found if isinstance(found, int) and 1 <= found <= 8 else 1
 
 

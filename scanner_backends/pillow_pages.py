@@ -7,12 +7,15 @@ it, with white around. A scan at its own resolution holds the very pixels of the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from scanner_backends.base import FileKind, Mode, ScanRequest
+from scanner_backends.by_rows.rows import Rows
+from scanner_backends.decoding import afford, decoded, laid_out
 from scanner_backends.errors import IoError, NoMem
 from scanner_backends.picture import (
     BOMB,
@@ -25,7 +28,7 @@ from scanner_backends.picture import (
     tag,
     told_dpi,
 )
-from scanner_backends.pixels import BAND_ROWS, Area, resampling, resized
+from scanner_backends.pixels import Area
 
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*")
 _TIFF_SUBFILE, _TIFF_REDUCED = 254, 1
@@ -48,18 +51,29 @@ class PillowPage:
             IoError: the file went away, or is broken.
             NoMem: it needs more memory than there is.
         """
+        with self._telling(), opened(self.path) as image:
+            image.seek(self.frame)
+            turn = orientation(self.path, image)
+            native = native_dpi(image, turn)
+            shrink = min(native[0] // request.x_dpi, native[1] // request.y_dpi)
+            rows, size = decoded(self.path, self.frame, image, turn, shrink)
+        width = max(1, round(size[0] * request.x_dpi / native[0]))
+        height = max(1, round(size[1] * request.y_dpi / native[1]))
+        return self._bands(rows, (width, height), area)
+
+    def _bands(self, rows: Rows, size: tuple[int, int], area: Area) -> Iterator[Image.Image]:
+        with self._telling():
+            yield from laid_out(rows, size, area)
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say of which page it is that something goes wrong."""
         try:
-            with opened(self.path) as image:
-                image.seek(self.frame)
-                native = native_dpi(image)
-                whole, size = _decoded(image, native, (request.x_dpi, request.y_dpi))
+            yield
         except MemoryError:
             raise NoMem(f"{self.label} is too large for this machine's memory.") from None
         except (*BROKEN, *BOMB) as error:
             raise IoError(f"{self.label} cannot be read: {_reason(error)}.") from error
-        width = max(1, round(size[0] * request.x_dpi / native[0]))
-        height = max(1, round(size[1] * request.y_dpi / native[1]))
-        return _laid_out(whole, (width, height), area)
 
     def as_it_is(self, request: ScanRequest, area: Area) -> FileKind | None:
         """What the file is, if it holds just the page that was asked for.
@@ -73,7 +87,7 @@ class PillowPage:
                 fits = (
                     area == (0, 0, *image.size)
                     and told_dpi(image) == (request.x_dpi, request.y_dpi)
-                    and orientation(image) == 1
+                    and orientation(self.path, image) == 1
                     and (_MODES.get(image.mode), 8) == (request.mode, request.depth)
                 )
         except (*BROKEN, *BOMB):
@@ -116,6 +130,9 @@ def _frames(path: Path, image: ImageFile.ImageFile) -> tuple[list[PillowPage], l
         except BOMB:  # older versions of Pillow look at every page themselves
             refused.append(f"{name}: {_TOO_LARGE}.")
             continue
+        except MemoryError:
+            refused.append(f"{name}: there is not enough memory to read it.")
+            continue
         except BROKEN as error:
             refused.append(f"{name}: the file is broken ({_reason(error)}).")
             continue
@@ -152,79 +169,8 @@ def _prove(path: Path, image: ImageFile.ImageFile) -> None:
             raise OSError("the file is truncated")
     else:
         image.draft("L", (1, 1))  # JPEG: an eighth of the size, but every byte is read
+        afford(image)
         image.load()
-
-
-def _decoded(
-    image: ImageFile.ImageFile, native: tuple[int, int], wanted: tuple[int, int]
-) -> tuple[Image.Image, tuple[int, int]]:
-    """The upright image without alpha, and the size in px that it has at its own resolution.
-
-    A JPEG that is to shrink to half or less is decoded smaller: quicker, in less memory.
-    """
-    size = image.size
-    turned = orientation(image) >= 5
-    if image.format in ("JPEG", "MPO"):
-        shrink = min(native[0] // wanted[0], native[1] // wanted[1])
-        if shrink >= 2:
-            image.draft(None, (max(1, size[0] // shrink), max(1, size[1] // shrink)))
-        if turned:
-            size = size[1], size[0]
-    image.load()
-    upright: Image.Image = image
-    if image.format != "TIFF" and orientation(image) > 1:  # a TIFF is upright once it is loaded
-        upright = ImageOps.exif_transpose(image)
-    if image.format not in ("JPEG", "MPO"):
-        size = upright.size
-    return _plain(upright), size
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """The image in mode "1", "L", "RGB", or "I" for 16-bit grey; on white where it is clear."""
-    if image.mode.startswith("I"):
-        return image if image.mode == "I" else image.convert("I")
-    if image.mode == "F":
-        raise ValueError("samples in floating point")
-    clear = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
-    if clear:
-        layer = image.convert("RGBA")
-        plain = Image.new("RGB", image.size, (255, 255, 255))
-        plain.paste(layer, mask=layer.getchannel("A"))
-        return plain
-    if image.mode in ("1", "L", "RGB"):
-        # Let go of the file's own object, which keeps more than the pixels.
-        return image if type(image) is Image.Image else image._new(image.im)
-    return image.convert("RGB")
-
-
-def _laid_out(image: Image.Image, size: tuple[int, int], area: Area) -> Iterator[Image.Image]:
-    """Bands of `area` out of the page, which has `size` px at the resolution asked."""
-    left, top, width, height = area
-    exact = image.size == size
-    if not exact and image.mode == "1":
-        image = image.convert("L")
-    way = resampling(image.size, size)
-    x_ratio, y_ratio = image.width / size[0], image.height / size[1]
-    white = {"1": 1, "I": 65535, "L": 255}.get(image.mode, (255, 255, 255))
-    right = min(left + width, size[0])
-    for start in range(top, top + height, BAND_ROWS):
-        rows = min(BAND_ROWS, top + height - start)
-        end = min(start + rows, size[1])
-        piece = None
-        if left < right and start < end:
-            if exact:
-                piece = image.crop((left, start, right, end))
-            else:
-                edge = (min(right * x_ratio, image.width), min(end * y_ratio, image.height))
-                box = (left * x_ratio, start * y_ratio, *edge)
-                piece = resized(image, (right - left, end - start), box, way)
-            if piece.size == (width, rows):
-                yield piece
-                continue
-        band = Image.new(image.mode, (width, rows), white)
-        if piece is not None:
-            band.paste(piece, (0, 0))
-        yield band
 
 
 def _unidentified(path: Path) -> str:

@@ -99,7 +99,15 @@ def resized(
     rounds differently.
     """
     left, top, right, bottom = box
-    reach = 2 * max(1.0, (bottom - top) / size[1]) + 1
-    start, end = max(0, floor(top - reach)), min(image.height, ceil(bottom + reach))
+    start, end = reached(top, bottom, size[1], image.height)
     across = image.resize((size[0], end - start), way, box=(left, start, right, end))
     return across.resize(size, way, box=(0, top - start, size[0], bottom - start))
+
+
+def reached(top: float, bottom: float, rows: int, height: int) -> tuple[int, int]:
+    """The first row of a picture, and the one behind the last, that the filter looks at.
+
+    It is to make `rows` rows of what lies between `top` and `bottom`, in px.
+    """
+    reach = 2 * max(1.0, (bottom - top) / rows) + 1
+    return max(0, floor(top - reach)), min(height, ceil(bottom + reach))

@@ -1,0 +1,155 @@
+"""A picture's rows as they are asked for: upright, without alpha, at another resolution."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from math import floor
+from pathlib import Path
+
+from PIL import Image, ImageFile, ImageOps
+
+from scanner_backends.by_rows import bmp, jpeg, png, tiff
+from scanner_backends.by_rows.rows import PassingRows, Rows, WholeRows
+from scanner_backends.memory import available_bytes
+from scanner_backends.picture import opened
+from scanner_backends.pixels import BAND_ROWS, Area, reached, resampling, resized
+
+_FEW_BYTES = 16 << 20
+"""Of so much it is not worth asking whether it is there."""
+
+
+def decoded(
+    path: Path, frame: int, image: ImageFile.ImageFile, turn: int, shrink: int
+) -> tuple[Rows, tuple[int, int]]:
+    """The upright image without alpha, and the size in px that it has at its own resolution.
+
+    Where its format allows, and it is stored upright (`turn` is 1), a few rows at a time; else the
+    whole. A JPEG that is to `shrink` to half or less is decoded smaller: quicker, in less memory.
+
+    Args:
+        image: page `frame` of the file at `path`, opened and not loaded.
+
+    Raises MemoryError when the whole does not fit into memory, and whatever Pillow does when the
+    file is broken.
+    """
+    size = image.size
+    if image.format in ("JPEG", "MPO"):
+        if shrink >= 2:
+            image.draft(None, (max(1, size[0] // shrink), max(1, size[1] // shrink)))
+        if turn >= 5:
+            size = size[1], size[0]
+    if turn == 1:
+        pieces = _pieces(path, frame, image)
+        if pieces is not None:
+            return PassingRows(image.size, pieces), size
+    afford(image, twice=turn > 1)
+    image.load()
+    upright: Image.Image = image
+    if image.format != "TIFF" and turn > 1:  # a TIFF is upright once it is loaded
+        upright = ImageOps.exif_transpose(image)
+    if image.format not in ("JPEG", "MPO"):
+        size = upright.size
+    return WholeRows(_plain(upright)), size
+
+
+def _pieces(path: Path, frame: int, image: ImageFile.ImageFile) -> Iterator[Image.Image] | None:
+    """Some rows each, from the top; None where only the whole can be decoded."""
+    if image.format in ("JPEG", "MPO"):
+        found = jpeg.pieces(path, image)
+        return None if found is None else map(_plain, found)
+    if image.format == "PNG":
+        found = png.pieces(path, image)
+        return None if found is None else map(_plain, found)
+    if image.format == "BMP":
+        files = bmp.small_files(path, image)
+    else:
+        try:
+            files = tiff.small_files(path, frame)
+        except (struct.error, LookupError, ValueError, ArithmeticError):
+            return None  # Pillow may be more patient
+    return None if files is None else map(_loaded, files)
+
+
+def _loaded(file: bytes) -> Image.Image:
+    with opened(file) as image:
+        afford(image)
+        image.load()
+        return _plain(image)
+
+
+def afford(image: ImageFile.ImageFile, *, twice: bool = False) -> None:
+    """See whether there is memory to load an image, to turn it, and to make it plain.
+
+    Raises:
+        MemoryError: there is not.
+    """
+    pixels = image.width * image.height
+    own = pixels if image.mode in ("1", "L", "P") else 4 * pixels
+    needed = own * (2 if twice else 1)
+    if _is_clear(image):
+        needed += 9 * pixels  # as RGBA, as RGB, and alpha alone
+    elif image.mode not in ("1", "L", "RGB"):
+        needed += 4 * pixels
+    if image.info.get("progressive"):  # libjpeg keeps the coefficients, 16 bits each
+        scale = image.decoderconfig[0] if image.decoderconfig else 1
+        needed += 2 * getattr(image, "layers", 3) * pixels * scale**2
+    if needed > _FEW_BYTES and needed > available_bytes():
+        raise MemoryError
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The image in mode "1", "L", "RGB", or "I" for 16-bit grey; on white where it is clear."""
+    if image.mode.startswith("I"):
+        return image if image.mode == "I" else image.convert("I")
+    if image.mode == "F":
+        raise ValueError("samples in floating point")
+    if _is_clear(image):
+        layer = image.convert("RGBA")
+        plain = Image.new("RGB", image.size, (255, 255, 255))
+        plain.paste(layer, mask=layer.getchannel("A"))
+        return plain
+    if image.mode in ("1", "L", "RGB"):
+        # Let go of the file's own object, which keeps more than the pixels.
+        return image if type(image) is Image.Image else image._new(image.im)
+    return image.convert("RGB")
+
+
+def _is_clear(image: Image.Image) -> bool:
+    return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+
+
+def laid_out(source: Rows, size: tuple[int, int], area: Area) -> Iterator[Image.Image]:
+    """Bands of `area` out of the page, which has `size` px at the resolution asked."""
+    left, top, width, height = area
+    exact = source.size == size
+    mode = "L" if source.mode == "1" and not exact else source.mode
+    way = resampling(source.size, size)
+    x_ratio, y_ratio = source.size[0] / size[0], source.size[1] / size[1]
+    white = {"1": 1, "I": 65535, "L": 255}.get(mode, (255, 255, 255))
+    right = min(left + width, size[0])
+    # What shrinks much needs many rows for one.
+    most = max(1, min(BAND_ROWS, floor(2 * BAND_ROWS / y_ratio)))
+    for start in range(top, top + height, most):
+        rows = min(most, top + height - start)
+        end = min(start + rows, size[1])
+        piece = None
+        if left < right and start < end:
+            if exact:
+                piece = source.rows(start, end).crop((left, 0, right, end - start))
+            else:
+                upper, lower = start * y_ratio, min(end * y_ratio, source.size[1])
+                first, last = reached(upper, lower, end - start, source.size[1])
+                window = source.rows(first, last)
+                if window.mode != mode:
+                    window = window.convert(mode)
+                edge = min(right * x_ratio, source.size[0])
+                box = (left * x_ratio, upper - first, edge, lower - first)
+                piece = resized(window, (right - left, end - start), box, way)
+            if piece.size == (width, rows):
+                yield piece
+                continue
+        band = Image.new(mode, (width, rows), white)
+        if piece is not None:
+            band.paste(piece, (0, 0))
+        yield band
