@@ -116,6 +116,13 @@ SETTINGS = (
         "local name of that service's port type (default: ScannerServiceType)",
         "NAME",
     ),
+    Setting(
+        "management_events",
+        "text",
+        "namespace of the actions of its events: its own, or that of WS-Scan, which the published "
+        "examples have (default: dsd)",
+        "dsd|wscn",
+    ),
     *workflow_settings.SETTINGS,
     Setting("log_format", "text", "how the log is written (default: text)", "text|json"),
 )
@@ -151,6 +158,7 @@ class Config:
     panel_token: str = ""
     management: bool = False
     management_type: str = MANAGEMENT_TYPE
+    management_events: str = "dsd"
     workflow: WorkflowConfig = field(default_factory=WorkflowConfig)
     log_format: str = "text"
 
@@ -206,6 +214,7 @@ def _built(tables: list[Table], environment: Mapping[str, str]) -> Config:
         panel_token=merged.text("panel_token", ""),
         management=merged.boolean("management", workflow.offers_anything),
         management_type=merged.management_type(),
+        management_events=merged.choice("management_events", ("dsd", "wscn"), "dsd"),
         workflow=workflow,
         log_format=merged.choice("log_format", ("text", "json"), "text"),
     )

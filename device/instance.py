@@ -47,7 +47,7 @@ from device.profile import Profile
 from device.scan import management
 from device.scan.service import ScanService
 from device.soap.dispatch import Dispatcher
-from device.soap.namespaces import STABLE_PATH, WSCN, WSDP
+from device.soap.namespaces import PREFIXES, STABLE_PATH, WSCN, WSDP
 from device.source import PageSource
 from device.state import State
 from scanner_backends.base import Description
@@ -411,4 +411,5 @@ def _rules(config: Config) -> Rules:
         ),
         networks=config.event_networks,
         identifier_once=config.scan_identifier_once,
+        managed_as=PREFIXES[config.management_events],
     )

@@ -23,16 +23,22 @@ from device.scan.events import ScanEvent, ScanEvents
 from device.scan.registration import Registration
 from device.soap.addressing import plain_path
 from device.soap.dispatch import Incoming, Route
+from device.soap.namespaces import DSD
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What may be set. `networks` are those of `AddressPolicy`."""
+    """What may be set. `networks` are those of `AddressPolicy`.
+
+    `managed_as` is the namespace of the actions that events for consoles are sent under: WS-DSD's,
+    or that of WS-Scan, as the published examples have it (ws-dsp A7).
+    """
 
     limits: Limits = field(default_factory=Limits)
     patience: Patience = field(default_factory=Patience)
     networks: tuple[str, ...] = ()
     identifier_once: bool = False
+    managed_as: str = DSD
 
 
 class Notifications:
@@ -81,6 +87,7 @@ class Notifications:
         )
         self._path = path
         self._managed_path = managed_path
+        self._managed_as = rules.managed_as
         self._events = ScanEvents(self._publish)
 
     def make_button(self, engine: Engine, sources: Callable[[], tuple[str, ...]]) -> Button:
@@ -119,7 +126,7 @@ class Notifications:
         """What there is to subscribe to where a request was sent."""
         path = plain_path(urlsplit(incoming.envelope.to).path)
         if self._managed_path and path == plain_path(self._managed_path):
-            return Source(management.ACTIONS, self._managed_path)
+            return Source(management.ACTIONS, self._managed_path, management.SPELLINGS)
         return Source(events.ACTIONS, self._path)
 
     def _publish(self, event: ScanEvent) -> None:
@@ -127,7 +134,9 @@ class Notifications:
         self.delivery.publish(_addressed(event))
         managed = management.managed(event) if self._managed_path else None
         if managed is not None:
-            self.delivery.publish(Event(managed.action, managed.body, management.EVENT_PREFIXES))
+            sent_as = managed.action.replace(DSD, self._managed_as)
+            prefixes = management.EVENT_PREFIXES
+            self.delivery.publish(Event(managed.action, managed.body, prefixes, sent_as=sent_as))
 
     def _post(self, identifier: str, event: ScanEvent, told: Callable[[bool], None]) -> bool:
         return self.delivery.post(identifier, _addressed(event, told))

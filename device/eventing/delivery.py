@@ -54,7 +54,8 @@ PAUSE_S = 0.01
 class Event:
     """A notification, its body made once for all subscribers. `told` hears how one fared.
 
-    With a `user`, it is for the subscriptions of that user only.
+    With a `user`, it is for the subscriptions of that user only. `sent_as` is its action on the
+    wire where that is not the one that is subscribed to here.
     """
 
     action: str
@@ -62,6 +63,7 @@ class Event:
     prefixes: tuple[str, ...]
     told: Callable[[bool], None] | None = None
     user: str | None = None
+    sent_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,18 +282,17 @@ class Delivery:
     async def _deliver(self, subscription: Subscription, event: Event) -> bool:
         """Send one event, again if need be; whether it was taken."""
         sink, identifier = subscription.notify_to, subscription.identifier
-        message = self._written(sink, event.action, event.body, event.prefixes)
+        action = event.sent_as or event.action
+        message = self._written(sink, action, event.body, event.prefixes)
         if len(message) > MAX_ENVELOPE:
-            log.error("an event %s has %d octets and is not sent", event.action, len(message))
+            log.error("an event %s has %d octets and is not sent", action, len(message))
             return False
         began, attempt = self._clock.monotonic(), 0
         while True:
             attempt += 1
             failure = await self._sender.send(f"n{identifier}", sink, message)
             now = self._clock.monotonic()
-            self._report(
-                Outcome(subscription, event.action, message, attempt, now - began, failure)
-            )
+            self._report(Outcome(subscription, action, message, attempt, now - began, failure))
             if failure is None:
                 self._table.delivered(identifier)
                 return True

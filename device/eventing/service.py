@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from device.clock import Clock
@@ -94,10 +94,14 @@ class Deliveries(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What a Subscribe finds: the actions of all events there, and the path of its manager."""
+    """What a Subscribe finds: the actions of all events there, and the path of its manager.
+
+    `spellings` are other actions that a filter may name, each with the one that it means.
+    """
 
     actions: frozenset[str]
     path: str
+    spellings: Mapping[str, str] = field(default_factory=dict)
 
 
 class EventingService:
@@ -147,7 +151,11 @@ class EventingService:
         """Begin a subscription, and end those that it takes the place of."""
         body = _body(incoming)
         source = self._source(incoming)
-        asked = messages.read_subscribe(body, source.actions, self._clock.now())
+        asked = messages.read_subscribe(
+            body, source.actions.union(source.spellings), self._clock.now()
+        )
+        meant = frozenset(source.spellings.get(action, action) for action in asked.actions)
+        asked = replace(asked, actions=meant)
         held = self._extension.read(body, asked.actions)
         notify_to = await self._sink(asked.notify_to, incoming.peer)
         end_to = await self._sink(asked.end_to, incoming.peer) if asked.end_to else None

@@ -22,6 +22,8 @@ from device.soap.namespaces import DSD, WSCN
 from device.soap.xml import Element
 
 ACTIONS: Final = frozenset(action.replace(WSCN, DSD) for action in SCAN_ACTIONS - {SCAN_AVAILABLE})
+SPELLINGS: Final = {action.replace(DSD, WSCN): action for action in ACTIONS}
+"""The actions as the published examples have them; a filter may name these as well."""
 _INNER = re.compile(r"<wscn:(\w+)((?: [^<>]*?)?)(?:/>|>(.*)</wscn:\1>)", re.DOTALL)
 
 

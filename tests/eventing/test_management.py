@@ -7,10 +7,12 @@ import pytest
 from clients.wsdsd import DSD, EVENTS, Console
 from clients.wsscan import SCAN, SECTIONS, Client, Reply, scan_ticket
 from eventing.subscriber import Sink, Subscriber
-from eventing.wired import EventDevice
+from eventing.wired import HASTY, EventDevice
 from support import schema
 from support.device import hosted_url
 from support.wire import MANAGED
+
+from device.notifications import Rules
 
 CONSOLE_ONLY = ("CreateScanJob", "RetrieveImage", "CancelJob")
 
@@ -22,6 +24,10 @@ def check(reply: Reply) -> None:
 
 @pytest.fixture
 def console(device: EventDevice) -> Console:
+    return console_of(device)
+
+
+def console_of(device: EventDevice) -> Console:
     port = urlsplit(device.url).port
     return Console(Client(f"http://127.0.0.1:{port}{MANAGED}", check=check))
 
@@ -165,6 +171,24 @@ def test_a_console_hears_the_six_events(
         assert got.body[0].tag.startswith(f"{{{DSD}}}")
     (condition,) = sink.of("ScannerStatusConditionEvent")
     assert condition.body[0].get(f"{{{SCAN}}}Id") == "1"
+
+
+@pytest.mark.conformance("DS-02")
+@pytest.mark.parametrize("asked", [DSD, SCAN])
+@pytest.mark.parametrize("told", [DSD, SCAN])
+def test_the_actions_of_events_may_be_those_of_the_published_examples(
+    make_device, sink: Sink, asked: str, told: str
+):
+    """Either may be subscribed to; the setting says which one comes (A7)."""
+    device = make_device(sheets=3, rules=Rules(patience=HASTY, managed_as=told))
+    wanted = " ".join(f"{asked}/{name}" for name in EVENTS)
+    Subscriber(console_of(device).client).subscribe(sink.url, filter_text=wanted)
+    happen(device)
+    sink.wait_for("ScannerElementsChangeEvent")
+    sink.wait_for("JobEndStateEvent")
+    assert {got.action for got in sink.got} == {f"{told}/{name}" for name in EVENTS}
+    assert {got.body.tag.partition("}")[0][1:] for got in sink.got} == {DSD}
+    assert len(sink.of("JobEndStateEvent")) == 1
 
 
 def test_scanner_users_and_consoles_hear_each_event_once_in_their_own_words(
