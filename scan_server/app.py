@@ -42,7 +42,6 @@ from scan_server.records import Records
 from scan_server.service import ProcessingService
 from scan_server.shared_records import SharedRecords
 from scan_server.shares import Shares
-from scan_server.storage import Storage
 from scan_server.udp_probe import UdpProbe
 
 log = logging.getLogger(__name__)
@@ -100,8 +99,8 @@ class _Server:
         scheme = "https" if context else "http"
         database, records = places.open_records(options)
         stack.callback(records.close)
-        spool = options.spool or options.state_dir / "received"
-        storage = Storage(spool, options.max_page_bytes, records.server)
+        storage = places.open_storage(options, records.server)
+        stack.callback(storage.close)
         description = _describe(options, records)
         metadata = MetadataService(description)
         state = DiscoveryState(

@@ -196,12 +196,15 @@ class Jobs:
             ),
             documents=job.documents,
         )
-        self._storage.hand_over(job.token, again.token)
+        old, new = job.token, again.token
+        await asyncio.to_thread(self._storage.hand_over, old, new)
         try:
-            await self._change(lambda: self._records.take_up(job.token, again, undone))
-        except TemporaryError:
-            self._storage.hand_over(again.token, job.token)
+            if await self._change(lambda: self._records.take_up(old, again, undone)) is None:
+                raise OperationFailed("This job is done once more already.")
+        except (TemporaryError, OperationFailed):
+            await asyncio.to_thread(self._storage.take_back, old, new)
             raise
+        self._storage.discard(old)
         log.info("job %s is done once more, as %s", job.token, again.token)
         return await self.apply(again.token, Given(I.END))
 
@@ -283,7 +286,7 @@ class Jobs:
         now = self._clock.monotonic()
         if self._sweep_at <= now:
             self._sweep_at = now + SWEEP_S
-            await self.ask(self._sweep)
+            await self._sweep()
         for token in [token for token, due in self._deadlines.items() if due <= now]:
             if token in self._receiving:
                 self._deadlines[token] = now + self.idle_s
@@ -348,10 +351,10 @@ class Jobs:
         for token in self._records.forget(keep=self._history, oldest=oldest):
             self._storage.discard(token)
 
-    def _sweep(self) -> None:
+    async def _sweep(self) -> None:
         """Throw away documents of jobs that have ended and were kept for long enough."""
-        for token in self._storage.tokens():
-            job = self._records.get(token)
+        for token in await asyncio.to_thread(self._storage.tokens):
+            job = await self.get(token)
             if job and job.state.final and not self.is_kept(job):
                 self._storage.discard(token)
 

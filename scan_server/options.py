@@ -32,7 +32,8 @@ class ServerOptions:
     for TCP and UDP alike. `udp` tells whether a Probe over UDP is answered. `users` is the file of
     those whose certificates are known; `administration` is for those who show none. `filters` is
     the file with the settings of filters. `database` is the URL of one that several servers share;
-    then `spool`, the folder of what was received, must be shared as well. `processes` is a folder
+    then `spool`, the folder of what was received, must be shared as well, or `spool_bucket` the
+    file that describes a bucket for it. `processes` is a folder
     of scan processes, `directory` a file that says where else they are; with one of the two a job
     must belong to one of them.
     """
@@ -60,6 +61,7 @@ class ServerOptions:
     events: Rules = field(default_factory=Rules)
     database: str = ""
     spool: Path | None = None
+    spool_bucket: Path | None = None
     processes: Path | None = None
     directory: Path | None = None
     users: Path | None = None
@@ -84,9 +86,10 @@ def check(options: ServerOptions) -> None:
         raise ConfigError("--http has no use for --ca: without TLS nobody shows a certificate.")
     if options.processes and options.directory:
         raise ConfigError("--processes and --directory exclude each other: name one of them.")
-    if options.database and options.spool is None:
+    if options.database and options.spool is None and options.spool_bucket is None:
         raise ConfigError(
-            "--database needs --spool DIR: a folder that all servers on it share, for the pages."
+            "--database needs --spool DIR, a folder that all servers on it share, or "
+            "--spool-bucket FILE, for the pages."
         )
     if options.events.same_user and not options.ca:
         raise ConfigError("--events-to-same-user needs --ca FILE: it goes by client certificates.")

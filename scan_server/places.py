@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import IO
 
 from device.errors import ConfigError
+from scan_server import bucket_storage
+from scan_server.bucket_storage import BucketStorage
 from scan_server.catalogue import Catalogue, FolderCatalogue, open_directory
 from scan_server.database import Database, DatabaseTrouble, Sqlite
 from scan_server.options import ServerOptions
 from scan_server.postgres import Postgres
 from scan_server.records import Records
 from scan_server.shared_records import SharedRecords
+from scan_server.storage import Storage
 
 
 def open_records(options: ServerOptions) -> tuple[Database, Records]:
@@ -36,6 +39,19 @@ def open_records(options: ServerOptions) -> tuple[Database, Records]:
     except DatabaseTrouble as error:
         raise ConfigError(f"{database}: the server's records cannot be used: {error}.") from None
     return database, records
+
+
+def open_storage(options: ServerOptions, server: str) -> Storage:
+    """Where documents are while their jobs last; `server` is our name among those that share it.
+
+    Raises:
+        ConfigError: it cannot be used.
+    """
+    folder = options.spool or options.state_dir / "received"
+    if options.spool_bucket is not None:
+        bucket = bucket_storage.read(options.spool_bucket)
+        return BucketStorage(folder, options.max_page_bytes, bucket)
+    return Storage(folder, options.max_page_bytes, server)
 
 
 def open_catalogue(options: ServerOptions) -> Catalogue | None:

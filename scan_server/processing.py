@@ -101,6 +101,7 @@ class Processing:
         except JobTokenNotFound:
             log.warning("job %s is in another server's care now", job.token)
         finally:
+            self._storage.let_go(job.token)
             self._slots.release()
 
     async def _process(self, job: PostScanJob) -> None:
@@ -189,12 +190,15 @@ class Processing:
             job.user, job.user_name or job.user, job.user_mail
         )
         try:
+            self._storage.fetch(job.token, job.documents)
             with records.opened(self._database) as own:
                 return run.once(Work(job, position, user, own, self._storage, stop, last))
         except Halted:
             return None if self._closing else Outcome(FilterState.CANCELED)
         except DatabaseTrouble as error:
             log.error("filter %d of job %s has no records: %s", position + 1, job.token, error)
+            return UNKNOWN_TROUBLE
+        except TemporaryError:  # the storage has logged why
             return UNKNOWN_TROUBLE
         except Exception:
             log.exception("filter %d of job %s failed", position + 1, job.token)

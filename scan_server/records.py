@@ -38,6 +38,8 @@ CREATE TABLE IF NOT EXISTS placed (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS placed_path ON placed (path)
 """
+_TAKEN_UP = "taken up"
+"""The target that marks a job that is done once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +202,22 @@ class Records:
         row = self._db.execute("SELECT count(*) FROM jobs WHERE ended IS NULL").fetchone()
         return int(row[0])
 
-    def take_up(self, token: str, again: PostScanJob, filters: Sequence[int]) -> Change:
-        """Take in a job that does some of another's filters, with what they had delivered."""
+    def take_up(self, token: str, again: PostScanJob, filters: Sequence[int]) -> Change | None:
+        """Take in a job that does some of another's filters, with what they had delivered.
+
+        None where another job does so already.
+        """
         with self._db.transaction():
+            marked = self._db.execute(
+                "INSERT INTO placed (token, target, document_id, path) VALUES (?, ?, 0, ?) "
+                "ON CONFLICT DO NOTHING",
+                (token, _TAKEN_UP, f"{_TAKEN_UP} {token}"),
+            )
+            if not marked.rowcount:
+                return None
             rows = self._db.execute(
-                "SELECT DISTINCT target FROM placed WHERE token = ?", (token,)
+                "SELECT DISTINCT target FROM placed WHERE token = ? AND target <> ?",
+                (token, _TAKEN_UP),
             ).fetchall()
             for (target,) in rows:
                 position, _, rest = target.partition(".")

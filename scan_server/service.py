@@ -128,7 +128,7 @@ class ProcessingService:
                 raise InvalidArgs("ImageData", "is empty")
             current = await self._jobs.get(job.token)
             _check(current or job, I.STORED)  # it may have ended meanwhile
-            file.keep(self._storage.path(job.token, document_id))
+            await self._storage.keep(file, job.token, document_id)
             document = Document(document_id, request.document.format, file.size)
             await self._apply(job, Given(I.STORED, document=document))
         return Answer(messages.write_empty(messages.SEND_IMAGE), PREFIXES)

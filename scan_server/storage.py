@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 
 from device.errors import ConfigError, InternalError, OperationFailed, TemporaryError
+from scan_server.post_scan_jobs import Document
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class IncomingFile:
     """A document under way."""
 
     def __init__(self, path: Path, limit: int) -> None:
-        self._path = path
+        self.path = path
         self._limit = limit
         self._number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self.size = 0
@@ -55,19 +56,12 @@ class IncomingFile:
             while view:
                 view = view[os.write(self._number, view) :]
         except OSError as error:
-            raise _as_fault(error, self._path) from error
-
-    def keep(self, path: Path) -> None:
-        """Give the document its name; one of that name before is replaced."""
-        try:
-            self._path.rename(path)
-        except OSError as error:
-            raise _as_fault(error, path) from error
+            raise _as_fault(error, self.path) from error
 
     def close(self) -> None:
         """Drop what was not kept."""
         os.close(self._number)
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
 
 def _as_fault(error: OSError, path: Path) -> TemporaryError | InternalError:
@@ -130,6 +124,18 @@ class Storage:
         with contextlib.closing(file):
             yield file
 
+    async def keep(self, file: IncomingFile, token: str, document_id: int) -> None:
+        """The file is that document from now on; one of that number before is replaced.
+
+        Raises:
+            TemporaryError, InternalError: it cannot be kept.
+        """
+        path = self.path(token, document_id)
+        try:
+            file.path.rename(path)
+        except OSError as error:
+            raise _as_fault(error, path) from error
+
     def sync(self, token: str, document_ids: Iterable[int]) -> None:
         """Wait until the disk has these documents.
 
@@ -147,8 +153,21 @@ class Storage:
             except OSError as error:
                 raise _as_fault(error, path) from error
 
+    def fetch(self, token: str, documents: Iterable[Document]) -> None:
+        """Have the documents of a job whose turn has come at their `path`.
+
+        Raises:
+            TemporaryError: that cannot be now.
+        """
+
+    def let_go(self, token: str) -> None:
+        """Nobody works here on the documents of that job any more."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
     def tokens(self) -> list[str]:
-        """The jobs that have documents here."""
+        """The jobs that have documents here. Raises TemporaryError where they cannot be had."""
         return [folder.name for folder in self._root.iterdir()]
 
     def has(self, token: str) -> bool:
@@ -156,7 +175,7 @@ class Storage:
         return (self._root / token).is_dir()
 
     def hand_over(self, token: str, to: str) -> None:
-        """Give the documents of one job to another.
+        """Give the documents of one job to another, which is about to be recorded.
 
         Raises:
             TemporaryError, InternalError: the disk does not do it.
@@ -165,6 +184,10 @@ class Storage:
             (self._root / token).rename(self._root / to)
         except OSError as error:
             raise _as_fault(error, self._root / token) from error
+
+    def take_back(self, token: str, to: str) -> None:
+        """Undo `hand_over`. Raises as that does."""
+        self.hand_over(to, token)
 
     def discard(self, token: str) -> None:
         """Delete the documents of a job that has ended."""

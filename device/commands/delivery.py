@@ -118,6 +118,13 @@ def add_scan_server(name: str, commands: Commands) -> None:
         "for all servers",
     )
     parser.add_argument(
+        "--spool-bucket",
+        type=existing_path,
+        metavar="FILE",
+        help="with --database, instead of a shared folder: received pages wait in an S3 bucket, "
+        "which the TOML file describes; --spool is a folder of this server's own then",
+    )
+    parser.add_argument(
         "--processes",
         type=existing_path,
         metavar="DIR",
@@ -209,6 +216,7 @@ def _scan_server(parsed: argparse.Namespace) -> int:
         idle_s=read_number("--idle-timeout", parsed.idle_timeout, 1, 86_400),
         database=parsed.database or "",
         spool=parsed.spool,
+        spool_bucket=parsed.spool_bucket,
         keep_failed_s=3600 * read_number("--keep-failed", parsed.keep_failed, 0, 8760),
         panel=not parsed.no_panel,
         panel_port=None

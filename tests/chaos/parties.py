@@ -32,7 +32,9 @@ def page(seed: int, number: int, octets: int) -> bytes:
     return (text * (octets // len(text) + 1))[:octets] + b"."
 
 
-def _run_server(root: Path, name: str, port: int, ready: str, database: str) -> None:
+def _run_server(
+    root: Path, name: str, port: int, ready: str, database: str, bucket: Path | None
+) -> None:
     options = ServerOptions(
         root / "store",
         root / name,
@@ -42,7 +44,8 @@ def _run_server(root: Path, name: str, port: int, ready: str, database: str) -> 
         udp=False,
         panel=False,
         database=database,
-        spool=root / "spool",
+        spool=None if bucket else root / "spool",
+        spool_bucket=bucket,
     )
 
     def say(line: str) -> None:
@@ -97,10 +100,21 @@ class _Party:
 
 
 class Server(_Party):
-    """The scan server at one port, however often it is killed."""
+    """The scan server at one port, however often it is killed.
 
-    def __init__(self, root: Path, *, database: str = "", name: str = "server") -> None:
+    What it receives is in a folder below `root`, or in the bucket that a file describes.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        database: str = "",
+        name: str = "server",
+        bucket: Path | None = None,
+    ) -> None:
         self._root = root
+        self._bucket = bucket
         self._name, self._database = name, database
         (root / "store").mkdir(exist_ok=True)
         self.port = 0
@@ -112,7 +126,7 @@ class Server(_Party):
         os.mkfifo(ready)
         self.process = _CONTEXT.Process(
             target=_run_server,
-            args=(self._root, self._name, self.port, str(ready), self._database),
+            args=(self._root, self._name, self.port, str(ready), self._database, self._bucket),
             daemon=True,
         )
         self.process.start()
