@@ -11,7 +11,12 @@ from device.panel.problems import Problem, not_found
 
 Json = dict[str, Any]
 
-_KINDS: dict[type, str] = {str: "a text", list: "a list", dict: "an object"}
+_KINDS: dict[type, str] = {
+    str: "a text",
+    bool: "true or false",
+    list: "a list",
+    dict: "an object",
+}
 
 
 def answer(
