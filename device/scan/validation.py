@@ -15,6 +15,7 @@ from device.errors import (
     InvalidArgs,
     RequestError,
 )
+from device.jobs.geometry import image_information
 from device.model.capabilities import (
     ADF,
     ADF_DUPLEX,
@@ -32,7 +33,6 @@ from device.model.ticket import (
     ScanTicket,
     Wish,
 )
-from device.scan.geometry import image_information
 from device.scan.leaves import honored, value
 from device.scan.side_rules import SideRules
 
