@@ -18,7 +18,9 @@ from device.dsp.deliver import SendResult
 from device.dsp.runner import ScannedPage
 from device.dsp.sending import SendOptions
 from device.errors import ConfigError, OperationFailed
-from device.imaging.spec import SUPPORTED, ImageSpec
+from device.imaging.spec import SUPPORTED
+from device.jobs.page_size import as_it_lies
+from device.jobs.ports import Order
 from device.jobs.request import image_spec, scan_request
 from device.jobs.tray import Tray
 from device.model.capabilities import ADF, ADF_DUPLEX, MULTI_PAGE_FORMATS, PLATEN, is_feeder
@@ -26,7 +28,7 @@ from device.model.ticket import DocumentParameters, ScanTicket, Wish
 from device.pages.supervisor import PageLine
 from device.profile import Profile
 from device.scan.validation import Verdict, resolve
-from scanner_backends.base import Description, ScanRequest
+from scanner_backends.base import Description
 from scanner_backends.errors import BackendError, NoDocs
 
 log = logging.getLogger(__name__)
@@ -82,9 +84,6 @@ def _verdict(shape: Profile, description: Description, process: Path | None) -> 
     return verdict
 
 
-Order = tuple[int | None, ScanRequest, ImageSpec]
-
-
 class _Orders:
     """The pages of the tray in turn, up to ImagesToTransfer, as orders for the page line."""
 
@@ -108,11 +107,11 @@ class _Orders:
         if page is None and self._tray.virtual:
             return None
         self._count += 1
-        parameters = self._verdict.parameters
+        parameters = as_it_lies(self._verdict.parameters, page, back=back)
         return (
             None if page is None else page.number,
             scan_request(parameters, back=back),
-            image_spec(parameters, self._verdict.images, back=back),
+            image_spec(parameters, back=back),
         )
 
     async def following(self, trouble: BackendError | None) -> Order | None:

@@ -119,11 +119,16 @@ class RawPage:
 
 @dataclass(frozen=True, slots=True)
 class TrayPage:
-    """One side of a virtual sheet. `back` sides are passed over by one-sided scans."""
+    """One side of a virtual sheet. `back` sides are passed over by one-sided scans.
+
+    A size of 0 mm is one that is not known.
+    """
 
     number: int
     label: str
     back: bool = False
+    width_mm: float = 0.0
+    height_mm: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from scanner_backends.pixels import BAND_ROWS, area_px, samples
 
 DEFAULT_SHEETS = 3
 MAX_SHEETS = 999
+A4_MM = (210.0, 297.0)
+"""The paper of all charts."""
 
 
 class ChartBackend:
@@ -28,11 +30,11 @@ class ChartBackend:
 
     def describe(self) -> Description:
         feeder = tuple(
-            TrayPage(2 * sheet - 1 + back, f"sheet {sheet} {'back' if back else 'front'}", back)
+            _page(2 * sheet - 1 + back, f"sheet {sheet} {'back' if back else 'front'}", back=back)
             for sheet in range(1, self._sheets + 1)
             for back in (False, True)
         )
-        return Description("chart", virtual=True, platen=(TrayPage(0, "chart"),), feeder=feeder)
+        return Description("chart", virtual=True, platen=(_page(0, "chart"),), feeder=feeder)
 
     def scan(self, request: ScanRequest, page: int | None) -> RawPage:
         left, top, width, height = area_px(request)
@@ -62,6 +64,10 @@ class ChartBackend:
         if not 0 < page <= 2 * self._sheets:
             raise NoDocs(f"The chart has {self._sheets} sheets; there is no page {page}.")
         return drawing.sheet("FRONT" if page % 2 else "BACK", (page + 1) // 2)
+
+
+def _page(number: int, label: str, *, back: bool = False) -> TrayPage:
+    return TrayPage(number, label, back, *A4_MM)
 
 
 def _sheets(argument: str) -> int:

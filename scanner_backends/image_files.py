@@ -28,6 +28,9 @@ class FilePage(Protocol):
     @property
     def path(self) -> Path: ...
 
+    @property
+    def size_mm(self) -> tuple[float, float]: ...
+
     def bands(self, request: ScanRequest, area: Area) -> Iterator[Image.Image]: ...
 
     def as_it_is(self, request: ScanRequest, area: Area) -> FileKind | None:
@@ -75,7 +78,7 @@ class ImageFilesBackend:
         if not pages:
             raise SourceError(_no_page(self._path, refused))
         self._pages = pages
-        tray = tuple(TrayPage(number, page.label) for number, page in enumerate(pages))
+        tray = tray_of(pages)
         return Description("images", True, platen=tray, feeder=tray, refused=tuple(refused))
 
     def scan(self, request: ScanRequest, page: int | None) -> RawPage:
@@ -106,6 +109,14 @@ class ImageFilesBackend:
 
     def close(self) -> None:
         """No file stays open between two pages."""
+
+
+def tray_of(pages: Sequence[FilePage], first: int = 0) -> tuple[TrayPage, ...]:
+    """The pages as they lie in a tray, by numbers from `first`."""
+    return tuple(
+        TrayPage(number, page.label, False, *page.size_mm)
+        for number, page in enumerate(pages, first)
+    )
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:

@@ -14,11 +14,10 @@ from scanner_backends.base import (
     Description,
     RawPage,
     ScanRequest,
-    TrayPage,
     file_of,
 )
 from scanner_backends.errors import NoDocs
-from scanner_backends.image_files import ImageFilesBackend, pages_of
+from scanner_backends.image_files import ImageFilesBackend, pages_of, tray_of
 
 
 class FilesLaidIn:
@@ -40,10 +39,7 @@ class FilesLaidIn:
         if len(pages) > PAGES_OF_A_FILE:
             refused = [*refused, f"{path.name}: pages after {PAGES_OF_A_FILE} are left out."]
         first = LAID_IN + number * PAGES_OF_A_FILE
-        tray = tuple(
-            TrayPage(first + index, page.label)
-            for index, page in enumerate(pages[:PAGES_OF_A_FILE])
-        )
+        tray = tray_of(pages[:PAGES_OF_A_FILE], first)
         return Description(path.name, virtual=True, feeder=tray, refused=tuple(refused))
 
     def scan(self, request: ScanRequest, page: int | None) -> RawPage:

@@ -13,7 +13,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 from PIL import Image
 
-from scanner_backends.base import FileKind, ScanRequest
+from scanner_backends.base import MM_PER_INCH, FileKind, ScanRequest
 from scanner_backends.errors import IoError
 from scanner_backends.pixels import BAND_ROWS, Area
 
@@ -32,6 +32,7 @@ class PdfPage:
     path: Path
     index: int
     label: str
+    size_mm: tuple[float, float]
 
     def as_it_is(self, request: ScanRequest, area: Area) -> FileKind | None:
         """A page of a PDF is drawn: it has no pixels of its own."""
@@ -63,6 +64,7 @@ def pages_of(path: Path) -> tuple[list[PdfPage], list[str]]:
     try:
         with closing(pypdfium2.PdfDocument(path)) as document:
             count = len(document)
+            sizes = [_size_mm(document, index) for index in range(count)]
     except (pypdfium2.PdfiumError, OSError) as error:
         if "password" in str(error).lower():
             return [], [f"{path.name}: the file needs a password."]
@@ -72,7 +74,17 @@ def pages_of(path: Path) -> tuple[list[PdfPage], list[str]]:
     labels = (
         path.name if count == 1 else f"{path.name}, page {n + 1} of {count}" for n in range(count)
     )
-    return [PdfPage(path, index, label) for index, label in enumerate(labels)], []
+    told = zip(labels, sizes, strict=True)
+    return [PdfPage(path, index, label, size) for index, (label, size) in enumerate(told)], []
+
+
+def _size_mm(document: pypdfium2.PdfDocument, index: int) -> tuple[float, float]:
+    """The size of a page as it is seen; nothing if the page is broken."""
+    try:
+        width, height = document.get_page_size(index)
+    except pypdfium2.PdfiumError:
+        return 0.0, 0.0
+    return width / _POINTS_PER_INCH * MM_PER_INCH, height / _POINTS_PER_INCH * MM_PER_INCH
 
 
 def _rendered(

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import ExifTags, Image, ImageFile
 
-from scanner_backends.base import FileKind
+from scanner_backends.base import MM_PER_INCH, FileKind
 from scanner_backends.by_rows import png
 
 MAX_PIXELS = 500_000_000
@@ -76,17 +76,25 @@ def native_dpi(image: Image.Image, turn: int) -> tuple[int, int]:
     lowest usual resolution at which it fits onto the glass.
     """
     told = told_dpi(image)
-    turned = turn >= 5
     if told is not None:
-        return (told[1], told[0]) if turned else told
-    # As stored: versions of Pillow differ in when they turn a TIFF.
-    width, height = tag(image, 256) or image.width, tag(image, 257) or image.height
-    if turned:
-        width, height = height, width
+        return (told[1], told[0]) if turn >= 5 else told
+    width, height = _upright_size(image, turn)
     for dpi in _GUESSES_DPI:
         if width <= dpi * _GUESS_WIDTH_IN and height <= dpi * _GUESS_HEIGHT_IN:
             return dpi, dpi
     return _GUESSES_DPI[-1], _GUESSES_DPI[-1]
+
+
+def size_mm(image: Image.Image, turn: int) -> tuple[float, float]:
+    """The size of the upright page. `turn` is its orientation."""
+    size, dpi = _upright_size(image, turn), native_dpi(image, turn)
+    return size[0] / dpi[0] * MM_PER_INCH, size[1] / dpi[1] * MM_PER_INCH
+
+
+def _upright_size(image: Image.Image, turn: int) -> tuple[int, int]:
+    # As stored: versions of Pillow differ in when they turn a TIFF.
+    width, height = tag(image, 256) or image.width, tag(image, 257) or image.height
+    return (height, width) if turn >= 5 else (width, height)
 
 
 def told_dpi(image: Image.Image) -> tuple[int, int] | None:

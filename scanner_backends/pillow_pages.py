@@ -25,6 +25,7 @@ from scanner_backends.picture import (
     opened,
     orientation,
     plain_kind,
+    size_mm,
     tag,
     told_dpi,
 )
@@ -43,6 +44,7 @@ class PillowPage:
     path: Path
     frame: int
     label: str
+    size_mm: tuple[float, float]
 
     def bands(self, request: ScanRequest, area: Area) -> Iterator[Image.Image]:
         """The area at the request's resolution, top rows first, in mode "1", "L", "RGB" or "I".
@@ -126,6 +128,7 @@ def _frames(path: Path, image: ImageFile.ImageFile) -> tuple[list[PillowPage], l
             if image.width * image.height > MAX_PIXELS:
                 refused.append(f"{name}: {_TOO_LARGE}.")
                 continue
+            size = size_mm(image, orientation(path, image))  # a JPEG shrinks when it is proven
             _prove(path, image)
         except BOMB:  # older versions of Pillow look at every page themselves
             refused.append(f"{name}: {_TOO_LARGE}.")
@@ -136,7 +139,7 @@ def _frames(path: Path, image: ImageFile.ImageFile) -> tuple[list[PillowPage], l
         except BROKEN as error:
             refused.append(f"{name}: the file is broken ({_reason(error)}).")
             continue
-        pages.append(PillowPage(path, frame, name))
+        pages.append(PillowPage(path, frame, name, size))
     return pages, refused
 
 

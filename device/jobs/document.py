@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
-from device.imaging.spec import ImageSpec
 from device.jobs.machine import Job, JobInput
+from device.jobs.ports import Order
 from device.jobs.queue import JobQueue
-from device.jobs.request import scan_request
 from device.jobs.tray import Tray
 from device.model.capabilities import ADF_DUPLEX
 from device.model.job import JobState
-from scanner_backends.base import ScanRequest, TrayPage
+from scanner_backends.base import TrayPage
 from scanner_backends.errors import BackendError, Cancelled
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ class _Engine(Protocol):
 
     async def going(self, job_id: int) -> None: ...
 
-    def spec_of(self, job: Job, *, back: bool) -> ImageSpec: ...
+    def order_of(self, job: Job, page: TrayPage | None, *, back: bool) -> Order: ...
 
     async def mended(self, job_id: int) -> None: ...
 
@@ -49,11 +48,9 @@ class DocumentPages:
         self._source = job.parameters.input_source.value
         self._count = 1
         self._uncounted = False
-        self._wish: tuple[int | None, ScanRequest, ImageSpec] | None = None
+        self._wish: Order | None = None
 
-    async def __call__(
-        self, trouble: BackendError | None
-    ) -> tuple[int | None, ScanRequest, ImageSpec] | None:
+    async def __call__(self, trouble: BackendError | None) -> Order | None:
         """The next page, None after the last; the same one again when what kept it is mended.
 
         Rests while the scanner is stopped.
@@ -92,7 +89,7 @@ class DocumentPages:
             self._engine.queue.give_if_active(self._job.job_id, JobInput.IMAGE_SCANNED)
             self._uncounted = False
 
-    def _next(self) -> tuple[int | None, ScanRequest, ImageSpec] | None:
+    def _next(self) -> Order | None:
         if self._count == self._job.images_left:
             return None
         back = self._source == ADF_DUPLEX and self._count % 2 == 1
@@ -102,8 +99,4 @@ class DocumentPages:
         self._count += 1
         if page is not None:
             self.taken.append(page)
-        return (
-            None if page is None else page.number,
-            scan_request(self._job.parameters, back=back),
-            self._engine.spec_of(self._job, back=back),
-        )
+        return self._engine.order_of(self._job, page, back=back)

@@ -15,17 +15,18 @@ from device.errors import (
     OperationFailed,
     TemporaryError,
 )
-from device.imaging.spec import ImageSpec
 from device.jobs.document import DocumentPages
 from device.jobs.engine_room import EngineRoom
 from device.jobs.machine import RETRIEVE_TIMEOUT_S, Job, JobInput
-from device.jobs.ports import Following, Image
+from device.jobs.page_size import as_it_lies
+from device.jobs.ports import Following, Image, Order
 from device.jobs.queue import check_has_images
 from device.jobs.request import image_spec, scan_request
 from device.jobs.transfer import ImageTransfer
 from device.model.capabilities import ADF_DUPLEX, MULTI_PAGE_FORMATS, is_feeder
 from device.model.job import JobRecord, JobState, JobStateReason
 from device.model.ticket import DocumentFinalParameters, ImageInformation, ScanTicket
+from scanner_backends.base import TrayPage
 from scanner_backends.errors import (
     BackendError,
     Cancelled,
@@ -195,17 +196,15 @@ class Engine(EngineRoom):
         page = self.tray.next_in_feeder(duplex=source == ADF_DUPLEX, back=back)
         if page is None and self.tray.virtual:
             return
-        self.pages.order_ahead(
-            job_id,
-            None if page is None else page.number,
-            scan_request(job.parameters, back=back),
-            self.spec_of(job, back=back),
-        )
+        self.pages.order_ahead(job_id, *self.order_of(job, page, back=back))
 
-    def spec_of(self, job: Job, *, back: bool) -> ImageSpec:
-        """What is made of a page of that job; always the same."""
-        return image_spec(
-            job.parameters, job.images, back=back, made_by=self.made_by, made_at=job.created
+    def order_of(self, job: Job, page: TrayPage | None, *, back: bool) -> Order:
+        """How a page is scanned for that job, and what is made of it; always the same."""
+        parameters = as_it_lies(job.parameters, page, back=back)
+        return (
+            None if page is None else page.number,
+            scan_request(parameters, back=back),
+            image_spec(parameters, back=back, made_by=self.made_by, made_at=job.created),
         )
 
     # ---- inside
@@ -259,8 +258,8 @@ class Engine(EngineRoom):
         document = DocumentPages(self, job, page) if multi else None
         held = multi and repeatable
         try:
-            number = None if page is None else page.number
-            image = await self._scan(job, number, back=back, following=document, held=held)
+            order = self.order_of(job, page, back=back)
+            image = await self._scan(job, order, following=document, held=held)
         except Cancelled:
             self.put_back(source, page)
             check_has_images(self.queue.find(job.job_id))
@@ -287,19 +286,14 @@ class Engine(EngineRoom):
     async def _scan(
         self,
         job: Job,
-        number: int | None,
+        order: Order,
         *,
-        back: bool,
         following: Following | None,
         held: bool,
     ) -> Image:
-        request = scan_request(job.parameters, back=back)
-        spec = self.spec_of(job, back=back)
         while True:
             try:
-                image = await self.pages.page(
-                    job.job_id, number, request, spec, following, held=held
-                )
+                image = await self.pages.page(job.job_id, *order, following, held=held)
                 self.source_is_well()
                 return image
             except NoDocs:

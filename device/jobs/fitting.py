@@ -70,8 +70,11 @@ def fitted(claimed: ScannerConfiguration, has: Description) -> ScannerConfigurat
     platen, film = usable.get(PLATEN), usable.get(FILM)
     if not (platen or front or film):
         raise SourceError(f"The scanner {has.name} has nothing that fits the profile's formats.")
+    # The size of what lies on a scanner is not known before it is scanned.
+    settings = replace(claimed.settings, document_size_auto_detect=False)
     return replace(
         claimed,
+        settings=settings,
         platen=platen,
         adf_front=front,
         adf_back=duplex,

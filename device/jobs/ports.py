@@ -10,9 +10,10 @@ from device.imaging.spec import ImageSpec
 from scanner_backends.base import Description, ScanRequest
 from scanner_backends.errors import BackendError
 
-Following = Callable[
-    [BackendError | None], Awaitable[tuple[int | None, ScanRequest, ImageSpec] | None]
-]
+Order = tuple[int | None, ScanRequest, ImageSpec]
+"""The number of a page of the tray, None with real media; how to scan it; what to make of it."""
+
+Following = Callable[[BackendError | None], Awaitable[Order | None]]
 """Gives the next page of a document as `Pages.page` takes it, None if it is complete. It is told
 why a page could not begin (or, where pages are held, broke off), and may give it again."""
 

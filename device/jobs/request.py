@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from device.imaging.spec import ImageSpec
+from device.jobs.geometry import image_info
 from device.model.capabilities import ADF, ADF_DUPLEX, FILM, PLATEN
-from device.model.ticket import DocumentFinalParameters, ImageInformation
+from device.model.ticket import DocumentFinalParameters
 from device.model.units import MM_PER_INCH, mil_to_mm
 from scanner_backends.base import Film, Mode, ScanRequest, Source
 
@@ -64,7 +65,6 @@ def scan_request(parameters: DocumentFinalParameters, *, back: bool = False) -> 
 
 def image_spec(
     parameters: DocumentFinalParameters,
-    images: ImageInformation,
     *,
     back: bool = False,
     made_by: tuple[str, str] = ("", ""),
@@ -77,7 +77,7 @@ def image_spec(
         made_at: the job's time, for formats that tell.
     """
     side = parameters.side(back=back)
-    info = (images.back or images.front) if back else images.front
+    info = image_info(parameters, side)
     return ImageSpec(
         format=parameters.format.value,
         color=side.color_processing.value,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from device.model.capabilities import ADF_DUPLEX, is_feeder
 from scanner_backends.base import Description, TrayPage
 
 
@@ -122,6 +123,12 @@ class Tray:
     def next_in_feeder(self, *, duplex: bool, back: bool) -> TrayPage | None:
         """The page that `take_feeder` would give now."""
         return next((page for page in self._stack if not page.back or (duplex and back)), None)
+
+    def next_of(self, source: str) -> TrayPage | None:
+        """The page that a job would get first of an InputSource; None if that is not known."""
+        if is_feeder(source):
+            return self.next_in_feeder(duplex=source == ADF_DUPLEX, back=False)
+        return next(iter(self.platen), None)
 
     def put_back(self, page: TrayPage) -> None:
         """Lay a page on top of the stack again: it was fed, but nobody got it."""

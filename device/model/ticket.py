@@ -133,7 +133,10 @@ class FinalSide:
 
 @dataclass(frozen=True, slots=True)
 class DocumentFinalParameters:
-    """Every setting of a job as it will be used."""
+    """Every setting of a job as it will be used.
+
+    `detect_within` is the largest size that the source detects; None where none is to be detected.
+    """
 
     format: Final[str]
     compression_quality_factor: Final[int]
@@ -152,6 +155,7 @@ class DocumentFinalParameters:
     rotation: Final[int]
     front: FinalSide
     back: FinalSide | None
+    detect_within: Size | None = None
 
     def side(self, *, back: bool) -> FinalSide:
         """The settings of one side; the back's are the front's where none are given."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from device.errors import InvalidDestinationToken, InvalidScanIdentifier
 from device.jobs.machine import Job
+from device.jobs.page_size import size_of
 from device.jobs.transfer import ImageTransfer
 from device.jobs.tray import Tray
 from device.model.capabilities import ScannerConfiguration, ScannerDescription
@@ -211,6 +212,7 @@ class ScanService:
             self.configuration,
             self.default_ticket,
             feeder_loaded=tray.virtual and not tray.feeder_empty,
+            page_size=lambda source: size_of(tray.next_of(source)),
         )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import replace
 
 from device.errors import InvalidArgs
+from device.jobs.page_size import reaches_beyond, whole_page
 from device.model.capabilities import (
     ADF_DUPLEX,
     Range,
@@ -18,10 +20,14 @@ from device.model.ticket import (
     FinalSide,
     ScanTicket,
     SideWish,
+    Size,
     Wish,
 )
 from device.scan.leaves import Leaves, honored, inherit, nearest, nearest_color, value
-from device.scan.regions import resolve_region
+from device.scan.regions import ResolvedRegion, resolve_region
+
+PageSize = Callable[[str], Size | None]
+"""InputSource → the size of its next page, None where that is not known."""
 
 
 class SideRules(Leaves):
@@ -33,6 +39,7 @@ class SideRules(Leaves):
         configuration: ScannerConfiguration,
         default: ScanTicket,
         feeder_loaded: bool,
+        page_size: PageSize | None = None,
     ) -> None:
         super().__init__()
         assert default.parameters is not None
@@ -42,6 +49,8 @@ class SideRules(Leaves):
         self.configuration = configuration
         self.settings = configuration.settings
         self.feeder_loaded = feeder_loaded
+        self.page_size = page_size
+        self.detect_within: Size | None = None
 
     # ---- colour and format
 
@@ -132,7 +141,10 @@ class SideRules(Leaves):
     # ---- size, region and resolution
 
     def media_size(self, source: str) -> tuple[Final[int], Final[int]]:
-        """InputMediaSize; with auto-detection on, the size that is taken for detected."""
+        """InputMediaSize; with auto-detection on, the detected one.
+
+        Where none is known yet, the greatest that the source takes stands for it.
+        """
         side = self.configuration.side(source)
         width, height = self.wishes.media_width, self.wishes.media_height
         default_width = min(value(self.default.media_width), side.maximum.width_mil)
@@ -142,9 +154,11 @@ class SideRules(Leaves):
             if self.settings.document_size_auto_detect:
                 if detect.must_honor and honored(width):
                     self.conflicts += ["DocumentSizeAutoDetect", "InputMediaSize"]
+                self.detect_within = most = side.maximum
+                found = (self.page_size and self.page_size(source)) or most
                 return (
-                    Final(side.maximum.width_mil, override=True),
-                    Final(side.maximum.height_mil, override=True),
+                    Final(min(found.width_mil, most.width_mil), override=True),
+                    Final(min(found.height_mil, most.height_mil), override=True),
                 )
             self.replaced("DocumentSizeAutoDetect", detect)
             self.repairs["document_size_auto_detect"] = None
@@ -203,6 +217,10 @@ class SideRules(Leaves):
         capabilities = self.configuration.side(source, back=back)
         default = self.default.front or SideWish()
         region = resolve_region(wish.region, media_width, media_height, capabilities.maximum)
+        detected = Size(media_width.value, media_height.value)
+        if self.detect_within and wish.region and reaches_beyond(region.final, detected):
+            # "With auto-detection a region beyond the detected size is ignored."
+            region = ResolvedRegion(whole_page(region.final, detected), [], [], None)
         self.changed += region.changed
         self.rejected += region.rejected
         if region.repaired is not None:

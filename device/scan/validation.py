@@ -34,7 +34,7 @@ from device.model.ticket import (
     Wish,
 )
 from device.scan.leaves import honored, value
-from device.scan.side_rules import SideRules
+from device.scan.side_rules import PageSize, SideRules
 
 TONE_RANGE = Range(-1000, 1000)
 SHARPNESS_RANGE = Range(-100, 100)
@@ -73,16 +73,18 @@ def resolve(
     default: ScanTicket,
     *,
     feeder_loaded: bool,
+    page_size: PageSize | None = None,
 ) -> Verdict:
     """Decide every setting of `ticket`.
 
     Args:
         default: the complete default ticket.
         feeder_loaded: whether the feeder is known to hold a sheet; auto mode prefers it.
+        page_size: tells the size of the page that an InputSource would give first.
 
     Source: ws-scan sections 10.4, 10.5 and 11.
     """
-    return _Resolver(ticket, configuration, default, feeder_loaded).verdict()
+    return _Resolver(ticket, configuration, default, feeder_loaded, page_size).verdict()
 
 
 class _Resolver(SideRules):
@@ -144,6 +146,7 @@ class _Resolver(SideRules):
             rotation=self.rotation(),
             front=front,
             back=back,
+            detect_within=self.detect_within,
         )
         return Verdict(
             parameters=parameters,
