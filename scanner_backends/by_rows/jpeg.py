@@ -35,6 +35,8 @@ def pieces(path: Path, image: ImageFile.ImageFile) -> Iterator[Image.Image] | No
     """
     if len(image.tile) != 1 or image.mode not in _MODES or image.info.get("progressive"):
         return None
+    if not (hasattr(Image, "_getdecoder") and hasattr(_imaging, "map_buffer")):
+        return None  # they are Pillow's own affair: a later one may be without
     return _pieces(path, image.size, image.mode, image.decoderconfig)
 
 

@@ -155,6 +155,16 @@ def test_what_only_the_whole_tells_is_decoded_whole(tmp_path: Path, scan, name):
     assert scan(ImageFilesBackend(str(path)), 0, 100, (0, 0, INCH, INCH))
 
 
+def test_a_pillow_of_another_build_decodes_the_whole(tmp_path: Path, scan, monkeypatch):
+    path = tmp_path / "p.jpg"
+    path.write_bytes(saved(soft("RGB"), "JPEG"))
+    asked = (0, 0, INCH, INCH)
+    by_rows = scan(ImageFilesBackend(str(path)), 0, 100, asked).tobytes()
+    monkeypatch.delattr("PIL._imaging.map_buffer")
+    assert not is_decoded_by_rows(path)
+    assert scan(ImageFilesBackend(str(path)), 0, 100, asked).tobytes() == by_rows
+
+
 @pytest.mark.parametrize("way", [*TIFFCP, *TIFFCP_WHOLE])
 def test_strips_and_tiles_of_other_programs_are_read(tmp_path: Path, scan, way):
     (tmp_path / "in.tif").write_bytes(saved(soft("RGB"), "TIFF"))
