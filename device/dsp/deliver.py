@@ -163,6 +163,7 @@ async def deliver(
 
 def _result(job: JobSpool, end: Delivery, resume_command: str) -> SendResult:
     scanned = len(job.pages())
+    noun = wording.noun_of(page.format for page in job.pages())
     numbers = tuple(range(1, scanned + 1))
     host = urlsplit(job.journal.server).netloc
     if end.state is S.FAILED and scanned:
@@ -182,21 +183,22 @@ def _result(job: JobSpool, end: Delivery, resume_command: str) -> SendResult:
                 job.folder,
                 resume_command=resume_command,
                 scan_complete=job.journal.scan_complete,
+                noun=noun,
             ),
         )
     job.remove()
     match end.state:
         case S.DELIVERED if not job.journal.scan_complete:
-            done = wording.broken_off(scanned, host)
+            done = wording.broken_off(scanned, host, noun)
             return SendResult(
                 Outcome.BROKEN_OFF, scanned, scanned, job_token=end.token, summary=done
             )
         case S.DELIVERED:
-            done = wording.delivered(scanned, host)
+            done = wording.delivered(scanned, host, noun)
             return SendResult(
                 Outcome.DELIVERED, scanned, scanned, job_token=end.token, summary=done
             )
         case S.CANCELED:
-            done = wording.canceled(scanned, end.token)
+            done = wording.canceled(scanned, end.token, noun)
             return SendResult(Outcome.CANCELED, scanned, undelivered=numbers, summary=done)
     return SendResult(Outcome.FAILED, why=end.why, summary=wording.nothing_scanned(end.why))

@@ -134,7 +134,7 @@ def discard(state_dir: Path) -> list[str]:
             host = urlsplit(job.journal.server).netloc
         except DeliveryError:
             host = ""
-        pages = len(job.pages())
+        pages = job.pages()
         try:
             job.remove()
         except OSError as error:
@@ -143,7 +143,8 @@ def discard(state_dir: Path) -> list[str]:
             ) from None
         finally:
             job.close()
-        told.append(wording.discarded(pages, host, job.folder))
+        noun = wording.noun_of(page.format for page in pages)
+        told.append(wording.discarded(len(pages), host, job.folder, noun))
     return told
 
 

@@ -1,9 +1,14 @@
-"""What `send` says at its end, in one sentence."""
+"""What `send` says at its end, in one sentence.
+
+`noun` is what is counted: pages, or documents where a file holds many pages.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from device.model.capabilities import MULTI_PAGE_FORMATS
 
 NOTHING_LEFT = "Nothing is left in the spool."
 
@@ -15,7 +20,12 @@ def plain(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def numbers(pages: Sequence[int]) -> str:
+def noun_of(formats: Iterable[str]) -> str:
+    """`page` or `document`, by the formats of the files."""
+    return "page" if MULTI_PAGE_FORMATS.isdisjoint(formats) else "document"
+
+
+def numbers(pages: Sequence[int], noun: str = "page") -> str:
     """Page numbers for people: `page 3`, `pages 1-4, 7`."""
     runs: list[list[int]] = []
     for page in pages:
@@ -24,34 +34,36 @@ def numbers(pages: Sequence[int]) -> str:
         else:
             runs.append([page])
     text = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
-    return f"page {text}" if len(pages) == 1 else f"pages {text}"
+    return f"{noun} {text}" if len(pages) == 1 else f"{noun}s {text}"
 
 
-def count(pages: int) -> str:
+def count(pages: int, noun: str = "page") -> str:
     """`1 page`, `5 pages`."""
-    return "1 page" if pages == 1 else f"{pages} pages"
+    return f"1 {noun}" if pages == 1 else f"{pages} {noun}s"
 
 
-def delivered(scanned: int, host: str) -> str:
-    return f"{count(scanned)} delivered to {host}." if scanned else "There was no page to deliver."
+def delivered(scanned: int, host: str, noun: str) -> str:
+    if not scanned:
+        return "There was no page to deliver."
+    return f"{count(scanned, noun)} delivered to {host}."
 
 
-def broken_off(scanned: int, host: str) -> str:
+def broken_off(scanned: int, host: str, noun: str) -> str:
     if not scanned:
         return "The scan broke off before its first page was whole: there is nothing to deliver."
-    return f"{count(scanned)} delivered to {host}, but {_never_scanned(scanned)}."
+    return f"{count(scanned, noun)} delivered to {host}, but {_never_scanned(scanned, noun)}."
 
 
-def _never_scanned(scanned: int) -> str:
+def _never_scanned(scanned: int, noun: str) -> str:
     return (
-        f"the scan broke off after page {scanned}: later pages, if there were any, were never "
+        f"the scan broke off after {noun} {scanned}: later pages, if there were any, were never "
         f"scanned"
     )
 
 
-def canceled(scanned: int, token: str) -> str:
+def canceled(scanned: int, token: str, noun: str) -> str:
     told = " and the scan server was told" if token else ""
-    return f"Cancelled after {count(scanned)}{told}."
+    return f"Cancelled after {count(scanned, noun)}{told}."
 
 
 def nothing_scanned(why: str) -> str:
@@ -66,24 +78,26 @@ def failed(
     *,
     resume_command: str,
     scan_complete: bool,
+    noun: str,
 ) -> str:
     """Which pages did not arrive, why, and where they are."""
     missing = [page for page in range(1, scanned + 1) if page not in received]
     if received and missing:
-        state = f"{numbers(missing)} of {scanned} did not arrive, {numbers(received)} wait there"
+        there = numbers(received, noun)
+        state = f"{numbers(missing, noun)} of {scanned} did not arrive, {there} wait there"
     elif received:
-        state = f"{numbers(received)} arrived, but the end of the job is not known"
+        state = f"{numbers(received, noun)} arrived, but the end of the job is not known"
     else:
-        state = f"{numbers(missing)} of {scanned} not delivered"
-    missed = "" if scan_complete else f" Note that {_never_scanned(scanned)}."
+        state = f"{numbers(missing, noun)} of {scanned} not delivered"
+    missed = "" if scan_complete else f" Note that {_never_scanned(scanned, noun)}."
     return (
         f"{state}: {why.rstrip('.')}; all are kept in {kept} "
         f"and `{resume_command}` sends what is missing.{missed}"
     )
 
 
-def discarded(pages: int, host: str, folder: Path) -> str:
-    return f"{count(pages)} for {host or 'an unknown server'} thrown away: {folder}"
+def discarded(pages: int, host: str, folder: Path, noun: str) -> str:
+    return f"{count(pages, noun)} for {host or 'an unknown server'} thrown away: {folder}"
 
 
 def resumed(well: int, jobs: int, sentences: Sequence[str]) -> str:

@@ -162,6 +162,7 @@ def test_a_jam_in_the_middle_of_a_document_is_waited_out(
     joe("DELETE", f"conditions/{jam['id']}")
     ended = joe.ended(begun["id"])
     assert (ended["standing"], ended["pages"]) == ("delivered", 1)
+    assert ended["summary"] == f"1 document delivered to 127.0.0.1:{site.port}."
     assert list(site.server.documents.values()) == [{1: PAGE * 3}]
     job = joe.device.record(begun["job"])
     assert (job.status.state, job.status.scans_completed) == ("Completed", 3)
