@@ -152,6 +152,24 @@ class HttpServer:
         return web.Response(text=page, content_type="text/html", headers=headers)
 
 
+class _Connection(web.RequestHandler):
+    """A connection on which lines of a header may be folded.
+
+    HTTP has such lines no longer, and aiohttp's parser refuses them; but libraries for MIME make
+    them, and peers send that as it is (ws-dsp section 4.3).
+    """
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        # It waits only for the next request: what comes is a header, up to its end.
+        if self._waiter is not None and not self._waiter.done():
+            head, end, rest = data.partition(b"\r\n\r\n")
+            if b"\r\n " in head or b"\r\n\t" in head:
+                data = head.replace(b"\r\n ", b"   ").replace(b"\r\n\t", b"   ") + end + rest
+        super().data_received(data)
+
+
 class _Server(web.Server):
     """A server that strangers can reach: aiohttp alone waits for ever, and for everybody.
 
@@ -165,7 +183,7 @@ class _Server(web.Server):
         self._counts: Counter[str] = Counter()
 
     def __call__(self) -> web.RequestHandler:
-        handler = super().__call__()
+        handler = _Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
         self._waiting.add(handler)
         asyncio.get_running_loop().call_later(HEADER_TIMEOUT_S, self._check, handler)
         return handler

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Sequence
 from email import policy
@@ -13,6 +14,7 @@ from email.mime.image import MIMEImage
 from email.mime.multipart import MIMEMultipart
 from email.policy import Policy
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from clients.dsp_client import DSP, OWN_STORE, DspClient, envelope, instructions
@@ -105,6 +107,32 @@ def test_folded_headers(server: Running, client: DspClient) -> None:
     assert message.as_bytes(policy=policy.SMTP).count(b"\r\n ") > 5
     assert post(client, message, policy.SMTP) == "SendImageResponse"
     assert delivered(server, client, token) == [PAGE]
+
+
+@pytest.mark.conformance("SO-12")
+def test_folded_lines_in_the_header_of_the_request(server: Running, client: DspClient) -> None:
+    """On a connection that is used again, too; what looks so in an image stays as it is."""
+    token, address = client.new_job(), urlsplit(client.service)
+    page = b"\r\n \r\n\ta page\r\n\r\n \r\n"
+    with socket.create_connection((address.hostname, address.port), 10) as sock:
+        for number in (1, 2):
+            root = client.image_envelope(token, number, INCLUDE)
+            body = b"--b\r\nContent-ID: <root@scan>\r\n\r\n" + root + b"\r\n--b\r\n"
+            body += b"Content-ID: <image@scan>\r\n\r\n" + page + b"\r\n--b--\r\n"
+            head = (
+                f"POST {address.path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
+                'Content-Type: multipart/related; boundary="b";\r\n type="application/xop+xml";'
+                '\r\n\tstart="<root@scan>"\r\nX-Note: one\r\n  two\r\n'
+                f"Content-Length: {len(body)}\r\n\r\n"
+            ).encode()
+            sock.sendall(head)
+            sock.sendall(body[:200])
+            sock.sendall(body[200:])
+            answer = b""
+            while b":Envelope>" not in answer and (piece := sock.recv(65_536)):
+                answer += piece
+            assert answer.startswith(b"HTTP/1.1 200")
+    assert delivered(server, client, token) == [page, page]
 
 
 @pytest.mark.conformance("SO-11")
