@@ -1,14 +1,12 @@
 """Every format that there is an encoder for, over the wire, in every colour that it holds."""
 
 import io
-import struct
-import zipfile
 from dataclasses import replace
 
-import pypdfium2
 import pytest
 from clients.wsscan import child, scan_ticket, text
 from PIL import Image
+from support.file_facts import PageFacts, pages_of
 from support.wire import Options, WireDevice
 
 from device.clock import SystemClock
@@ -59,46 +57,17 @@ def chart():
     made.close()
 
 
-def pages_of(format, content):
-    """Width and height of each page, by readers that are not ours."""
-    if format == "pdf-a":
-        document = pypdfium2.PdfDocument(content)
-        sizes = []
-        for page in document:
-            (image,) = [one for one in page.get_objects() if one.type == 3]
-            told = image.get_metadata()
-            sizes.append((told.width, told.height))
-            image.close()
-            page.close()
-        document.close()
-        return sizes
-    if format == "xps":
-        with zipfile.ZipFile(io.BytesIO(content)) as package:
-            names = [n for n in package.namelist() if n.endswith((".png", ".jpg", ".jpeg"))]
-            sizes = []
-            for name in names:
-                with Image.open(io.BytesIO(package.read(name))) as image:
-                    sizes.append(image.size)
-            return sizes
-    if format == "jbig":
-        return [struct.unpack(">LL", content[4:12])]
-    with Image.open(io.BytesIO(content)) as image:
-        sizes = []
-        for number in range(getattr(image, "n_frames", 1)):
-            image.seek(number)
-            image.load()
-            sizes.append(image.size)
-        return sizes
-
-
+BITS = {"BlackAndWhite1": 1, "Grayscale4": 4, "Grayscale8": 8, "Grayscale16": 16, "RGB24": 24,
+        "RGB48": 48}  # fmt: skip
+COLOR_ROWS = dict(zip(BITS, (f"KW-{n:03}" for n in range(21, 27)), strict=True))
 HELD = [
-    pytest.param(format, color, marks=conformance(ROWS[format]))
+    pytest.param(format, color, marks=conformance(ROWS[format], COLOR_ROWS[color]))
     for format, held in SUPPORTED.items()
     for color in held
 ]
 
 
-@conformance("EL-44", "EL-46", "MT-09", "JM-10", "EL-02", "EL-22")
+@conformance("EL-44", "EL-46", "MT-09", "JM-10", "EL-02", "EL-22", "EL-37")
 @pytest.mark.parametrize(("format", "color"), HELD)
 def test_a_format_is_delivered_as_announced(chart, format, color):
     """Three images from the feeder: three files, or one."""
@@ -114,11 +83,13 @@ def test_a_format_is_delivered_as_announced(chart, format, color):
     files = [image.content for image in client.images(job)]
     assert len(files) == (1 if format in MULTI_PAGE_FORMATS else 3)
     assert chart.ended(job.id) == ("Completed", ("None",))
-    sizes = [size for content in files for size in pages_of(format, content)]
-    assert sizes == [(121, 90)] * 3
+    line = int(text(info, "BytesPerLine"))
+    told = None if format == "jbig" else (30, 30)
+    pages = [page for content in files for page in pages_of(format, content)]
+    assert pages == [PageFacts(121, 90, BITS[color], line, told)] * 3
     assert (text(info, "PixelsPerLine"), text(info, "NumberOfLines")) == ("121", "90")
     compressed = format != "dib" and not format.endswith("uncompressed")
-    assert (text(info, "BytesPerLine") == "0") == compressed
+    assert (line == 0) == compressed
     for content in files:
         if format.startswith("tiff"):
             with Image.open(io.BytesIO(content)) as image:
