@@ -6,6 +6,9 @@ import os
 import site
 from pathlib import Path
 
+NICENESS = 10
+"""How much more a child gives way to other programs than we do, unless the user says otherwise."""
+
 
 def environment() -> dict[str, str]:
     """Ours, in which a child finds the very `device` that runs here.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from device import workflow_settings
+from device.child_process import NICENESS
 from device.errors import ConfigError
 from device.settings import ENVIRONMENT, Setting, Table, read_toml, suggestion
 from device.workflow_settings import WorkflowConfig
@@ -54,6 +55,13 @@ SETTINGS = (
         "text",
         "folder on a disk, for pages that wait for a slow client (default: the state folder)",
         "DIR",
+    ),
+    Setting(
+        "niceness",
+        "integer",
+        "how much scanning gives way to other programs of the machine, 0 to 19 (default: "
+        f"{NICENESS})",
+        "N",
     ),
     Setting(
         "waiting_jobs", "integer", "jobs that may wait behind the one at work (default: 8)", "N"
@@ -145,6 +153,7 @@ class Config:
     uuid: str | None = None
     state_dir: Path = Path()
     spool_dir: Path = Path()
+    niceness: int = NICENESS
     waiting_jobs: int = 8
     history: int = 100
     reload_feeder_s: float | None = None
@@ -197,6 +206,7 @@ def _built(tables: list[Table], environment: Mapping[str, str]) -> Config:
         uuid=merged.uuid(),
         state_dir=state_dir,
         spool_dir=Path(merged.path("spool_dir") or state_dir),
+        niceness=merged.integer("niceness", NICENESS, low=0, high=19),
         waiting_jobs=merged.integer("waiting_jobs", 8, low=0, high=1000),
         history=merged.integer("history", 100, low=0, high=100_000),
         reload_feeder_s=merged.reload_feeder(),

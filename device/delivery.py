@@ -43,7 +43,7 @@ async def send(
         ConfigError: a setting is wrong, or the source cannot be opened.
     """
     shape = profile.load(config.profile, SUPPORTED)
-    async with PageLine(config.source, clock=clock) as line:
+    async with PageLine(config.source, clock=clock, niceness=config.niceness) as line:
         try:
             description = await line.start()
         except BackendError as error:

@@ -103,7 +103,14 @@ class Device:
         self._managed_path = f"{self.path}/management" if config.management else ""
         laid_dir = state.path("laid-in")
         self._pages, to_look_at = (
-            PageLine(source, clock=clock, spool_dir=config.spool_dir, laid_dir=laid_dir, room=room)
+            PageLine(
+                source,
+                clock=clock,
+                spool_dir=config.spool_dir,
+                laid_dir=laid_dir,
+                room=room,
+                niceness=config.niceness,
+            )
             for _ in range(2)
         )
         self._source = PageSource(source, self._pages, state)

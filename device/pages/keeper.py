@@ -42,11 +42,11 @@ class WorkerKeeper:
 
     Args:
         guest: who is in the room while there is a worker.
-        folders: where the worker puts what waits, and where laid-in files are; "" is nowhere.
+        more: what the worker is told beside the source.
     """
 
     def __init__(
-        self, guest: Guest, source: str, folders: list[str], room: Room, patience: Patience
+        self, guest: Guest, source: str, more: list[str], room: Room, patience: Patience
     ) -> None:
         self.source = source
         """Where pages come from. Another name takes effect when the worker is used again."""
@@ -54,7 +54,7 @@ class WorkerKeeper:
         self.child: Child | None = None
         self._child_source = ""
         self._guest = guest
-        self._folders = folders
+        self._more = more
         self._room = room
 
     @property
@@ -77,7 +77,7 @@ class WorkerKeeper:
         if self.child is None:
             await self._room.enter(self._guest)
             try:
-                self.child = await Child.start([self.source, *self._folders])
+                self.child = await Child.start([self.source, *self._more])
             except BaseException:
                 self._room.leave(self._guest)
                 raise

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from device.child_process import NICENESS
 from device.clock import Clock
 from device.imaging.spec import ImageSpec
 from device.pages import frames
@@ -46,6 +47,7 @@ class PageLine:
 
     Args:
         room: shared with others, it bounds how many workers there are.
+        niceness: how much the worker gives way to other programs.
     """
 
     def __init__(
@@ -57,11 +59,12 @@ class PageLine:
         laid_dir: Path | None = None,
         patience: Patience | None = None,
         room: Room | None = None,
+        niceness: int = NICENESS,
     ) -> None:
-        folders = [str(folder or "") for folder in (spool_dir, laid_dir)]
+        more = [*(str(folder or "") for folder in (spool_dir, laid_dir)), str(niceness)]
         self._room = room or Room()
         self.clock = clock
-        self.keeper = WorkerKeeper(self, source, folders, self._room, patience or Patience())
+        self.keeper = WorkerKeeper(self, source, more, self._room, patience or Patience())
         self._turn = asyncio.Lock()
         self._run: int | None = None  # the job that may want further pages
         self._image: PageImage | None = None

@@ -1,6 +1,6 @@
 """The child process that a source lives in: backend → bands → convert → encode → frames.
 
-    python -P -m device.pages.worker SOURCE [SPOOL_FOLDER [FOLDER_OF_FILES_LAID_IN]]
+    python -P -m device.pages.worker SOURCE [SPOOL_FOLDER [FOLDER_OF_FILES_LAID_IN [NICENESS]]]
 
 Orders come as lines on the standard input, frames leave on the standard output. It is started by
 exec, and imports neither asyncio nor an XML library: it stays small, and a backend's threads, leaks
@@ -26,6 +26,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from device.child_process import NICENESS
 from device.imaging.convert import fit
 from device.imaging.encoders import DocumentEncoder, Pages, document_encoder_for
 from device.imaging.miniature import Miniature
@@ -54,7 +55,6 @@ from scanner_backends.registry import open_backend
 if TYPE_CHECKING:
     from scanner_backends.laid_in import FilesLaidIn
 
-NICENESS = 10
 PIPE_SIZE = 1 << 20
 """Bytes. Some bands of a page in the pipe keep scanner and network from waiting for each other."""
 
@@ -376,27 +376,29 @@ def guarded_pipes() -> tuple[BinaryIO, BinaryIO]:
     return orders, out
 
 
-def become_a_child() -> None:
+def become_a_child(niceness: int = NICENESS) -> None:
     """Be nice, ignore Ctrl-C (it goes to the whole group; main decides), die with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)
+    os.nice(niceness)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def main(arguments: list[str]) -> int:
-    """Run until the orders end. Takes the source, the spool folder, and that of files laid in.
+    """Run until the orders end.
 
-    The folders may be missing or empty.
+    Takes the source, the spool folder, that of files laid in, and the niceness. All but the source
+    may be missing or empty.
     """
-    become_a_child()
+    source, spool, laid, niceness = (*arguments, "", "", "")[:4]
+    become_a_child(int(niceness or NICENESS))
     logging.basicConfig(level=logging.WARNING, format="worker: %(name)s: %(message)s")
     orders, out = guarded_pipes()
-    spool_dir, laid_dir = (Path(one) if one else None for one in (*arguments[1:], "", "")[:2])
+    spool_dir, laid_dir = (Path(one) if one else None for one in (spool, laid))
     if spool_dir is not None:
         tempfile.tempdir = str(spool_dir)  # also of what a backend keeps for a while
     with suppress(BrokenPipeError):  # main is gone
-        Worker(arguments[0], orders, out, spool_dir, laid_dir).run()
+        Worker(source, orders, out, spool_dir, laid_dir).run()
     return 0
 
 

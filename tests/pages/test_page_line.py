@@ -33,6 +33,16 @@ async def whole(image: PageImage) -> bytes:
     return b"".join([piece async for piece in image])
 
 
+async def test_the_worker_gives_way_as_much_as_it_is_told():
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    for niceness in (0, 7):
+        async with PageLine("chart", clock=SystemClock(), niceness=niceness) as line:
+            await line.start()
+            pid = line.worker_pid
+            assert pid is not None
+            assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, ours + niceness)
+
+
 async def until(condition: Callable[[], object], what: str) -> None:
     """Wait without holding up the loop."""
     await asyncio.to_thread(wait_until, condition, 20, what)

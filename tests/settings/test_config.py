@@ -102,6 +102,14 @@ def test_pages_wait_in_the_state_folder_unless_another_is_named() -> None:
     assert config.load({}, {"WSD_SCANNER_SPOOL_DIR": "/d"}, None).spool_dir == Path("/d")
 
 
+def test_how_much_scanning_gives_way_can_be_set_within_what_the_system_knows() -> None:
+    assert config.load({}, {}, None).niceness == 10
+    assert config.load({"niceness": 0}, {}, None).niceness == 0
+    for wrong in (-1, 20):
+        with pytest.raises(ConfigError, match=r"--niceness is .* from 0 to 19"):
+            config.load({"niceness": wrong}, {}, None)
+
+
 @pytest.mark.parametrize("prefix", ["", "urn:uuid:", "uuid:", "URN:UUID:"])
 def test_an_identity_may_be_spelt_as_uuid_or_urn(prefix: str) -> None:
     plain = "5a3d0d9e-1c1a-4f6e-8a2b-0c1d2e3f4a5b"
