@@ -39,14 +39,21 @@ FINISHED_JOBS = 1000
 
 @contextmanager
 def started(*command: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process, and the first line that it prints."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process, process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait(10)
+    """A process, and the first line that it prints.
+
+    Of its log, which has lines for each of thousands of jobs, only what is more than information
+    is shown, when it has ended.
+    """
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.terminate()
+            process.wait(10)
+            log.seek(0)
+            sys.stderr.writelines(line for line in log if " INFO " not in line)
 
 
 def scan_url(ready: str) -> str:
