@@ -30,7 +30,9 @@ def requested_names(body: Element) -> dict[ExpandedName, str]:
         InvalidArgs: there is no RequestedElements, no Name in it, or an empty one.
     """
     found: dict[ExpandedName, str] = {}
-    for name in xml.need(body, WSCN, "RequestedElements").iterchildren(_NAME):
+    for name in xml.need(body, WSCN, "RequestedElements"):
+        if name.tag != _NAME:
+            continue
         asked = xml.text(name)
         prefix, _, local = asked.partition(":")
         if prefix == name.prefix:  # the one that Name itself has, so it means the same

@@ -51,22 +51,22 @@ def check_request(envelope: Envelope) -> None:
 
     Source: dpws sections 2.1 and 2.2.
     """
-    for name, value in (
-        ("Action", envelope.action),
-        ("MessageID", envelope.message_id),
-        ("To", envelope.to),
-    ):
-        if not value:
-            raise HeaderRequired(name)
+    if not envelope.action:
+        raise HeaderRequired("Action")
+    if not envelope.message_id:
+        raise HeaderRequired("MessageID")
+    if not envelope.to:
+        raise HeaderRequired("To")
     if len(envelope.message_id) > MAX_MESSAGE_ID:
         raise InvalidHeader("MessageID", "", f"it is longer than {MAX_MESSAGE_ID} octets")
     seen: set[str] = set()
     for block in envelope.headers:
-        if block.tag in _SINGLE:
-            if block.tag in seen:
+        tag = block.tag
+        if tag in _SINGLE:
+            if tag in seen:
                 raise InvalidHeader(xml.local_name(block), xml.text(block), "it is there twice")
-            seen.add(block.tag)
-            if block.tag in _REPLIES:
+            seen.add(tag)
+            if tag in _REPLIES:
                 _check_anonymous(block, xml.local_name(block))
         elif xml.namespace_of(block) not in _UNDERSTOOD and _must_understand(block):
             raise MustUnderstand(xml.namespace_of(block), xml.local_name(block))

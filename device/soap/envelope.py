@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ class Envelope(NamedTuple):
     message_id: str
     to: str
     relates_to: str
-    headers: tuple[Element, ...]
+    headers: Sequence[Element]
     body: Element | None
 
 
@@ -52,7 +53,7 @@ def read(data: bytes, limit: int = xml.MAX_ENVELOPE) -> Envelope:
             raise VersionMismatch
         raise MalformedMessage("it is no SOAP envelope")
     header = body = None
-    for child in root:
+    for child in root[:]:
         tag = child.tag
         if tag == _BODY:
             body = child if body is None else body
@@ -60,7 +61,7 @@ def read(data: bytes, limit: int = xml.MAX_ENVELOPE) -> Envelope:
             header = child if header is None else header
     if body is None:
         raise MalformedMessage("the envelope has no body")
-    blocks = () if header is None else tuple(header)
+    blocks = [] if header is None else header[:]
 
     values: dict[str, str] = {}
     for block in blocks:
@@ -68,12 +69,12 @@ def read(data: bytes, limit: int = xml.MAX_ENVELOPE) -> Envelope:
         if tag in _ADDRESSING and tag not in values:
             values[tag] = xml.text(block)
     return Envelope(
-        action=canonical(values.get(_ACTION, "")),
-        message_id=values.get(_MESSAGEID, ""),
-        to=values.get(_TO, ""),
-        relates_to=values.get(_RELATESTO, ""),
-        headers=blocks,
-        body=body[0] if len(body) else None,
+        canonical(values.get(_ACTION, "")),
+        values.get(_MESSAGEID, ""),
+        values.get(_TO, ""),
+        values.get(_RELATESTO, ""),
+        blocks,
+        body[0] if len(body) else None,
     )
 
 

@@ -29,6 +29,8 @@ _PARSER = etree.XMLParser(
     huge_tree=False,
 )
 _DECLARATION = re.compile(rb"<\?xml\s")
+_ODD = (b"https://", b"2006/01/wdp", b"2008/02/wdp", b"2003/12/xop")
+"""What stands in every spelling of a namespace that is not the one that we write."""
 
 
 def parse(data: bytes, limit: int = MAX_ENVELOPE) -> Element:
@@ -52,19 +54,20 @@ def parse(data: bytes, limit: int = MAX_ENVELOPE) -> Element:
         raise MalformedMessage("document type declarations are not allowed")
     # Most messages have too few tags to be deep, no instruction but the declaration, and no odd
     # spelling. Looking for the bytes tells that sooner than walking the tree; not in UTF-16.
-    wide = b"\x00" in data
-    inside = 2 if _DECLARATION.match(data) else 0
-    if wide or data.count(b"<") > 2 * MAX_DEPTH or data.find(b"<?", inside) >= 0:
+    # `in` would look for a number first, and takes twice as long.
+    wide = data.find(b"\x00") >= 0
+    if wide or data.count(b"<") > 2 * MAX_DEPTH or _may_instruct(data):
         _check(root)
-    if (
-        wide
-        or b"https://" in data
-        or b"2006/01/wdp" in data
-        or b"2008/02/wdp" in data
-        or b"2003/12/xop" in data
-    ):
+    if wide or max(map(data.find, _ODD)) >= 0:
         _canonicalise(root)
     return root
+
+
+def _may_instruct(data: bytes) -> bool:
+    """Whether there may be a processing instruction, other than the declaration."""
+    if data.find(b"?") < 0:
+        return False
+    return data.find(b"<?", 2 if _DECLARATION.match(data) else 0) >= 0
 
 
 def _check(root: Element) -> None:
@@ -123,12 +126,11 @@ def need(parent: Element, namespace: str, local: str) -> Element:
     Raises:
         InvalidArgs: there is none.
     """
-    element = find(parent, namespace, local)
-    if element is None:
-        raise InvalidArgs(
-            local, f"is missing in {etree.QName(parent).localname}", namespace=namespace
-        )
-    return element
+    tag = f"{{{namespace}}}{local}"
+    for child in parent:  # it is the first one as a rule, and then this is faster than `find`
+        if child.tag == tag:
+            return child
+    raise InvalidArgs(local, f"is missing in {local_name(parent)}", namespace=namespace)
 
 
 def children(parent: Element, namespace: str, local: str) -> list[Element]:
