@@ -106,6 +106,10 @@ def _cut(body: Body) -> Body:
     return (b"".join(body)[:MAX_XML],)
 
 
+_Noted = tuple[int, datetime, Direction, str, str, str, float, int, int, bytes, Body]
+"""What an Entry is made of, when somebody looks: each request leaves one, and few are read."""
+
+
 class Journal:
     """The last entries, oldest first. `noted` is told of each."""
 
@@ -114,7 +118,7 @@ class Journal:
     ) -> None:
         self._clock = clock
         self._noted = noted
-        self._entries: deque[Entry] = deque(maxlen=kept)
+        self._entries: deque[_Noted] = deque(maxlen=kept)
         self._numbers = count(1)
         self._waiting: set[asyncio.Future[None]] = set()
 
@@ -133,7 +137,7 @@ class Journal:
     ) -> None:
         """Note one exchange that is over."""
         self._entries.append(
-            Entry(
+            (
                 next(self._numbers),
                 self._clock.now(),
                 direction,
@@ -154,11 +158,11 @@ class Journal:
 
     def find(self, wanted: Filter) -> list[Entry]:
         """The entries that pass, oldest first."""
-        return [entry for entry in self._entries if wanted.passes(entry)]
+        return [entry for entry in map(Entry._make, self._entries) if wanted.passes(entry)]
 
     def entry(self, number: int) -> Entry | None:
         """One entry, None if it is gone or was never there."""
-        return next((entry for entry in self._entries if entry.number == number), None)
+        return next((Entry._make(noted) for noted in self._entries if noted[0] == number), None)
 
     async def wait(self, wanted: Filter, seconds: float) -> list[Entry]:
         """The entries that pass, as soon as there is one; none when `seconds` are over."""
