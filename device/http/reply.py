@@ -6,6 +6,9 @@ a common answer that is a seventh of all the time.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from http import HTTPStatus
+
 from aiohttp import HttpVersion10, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
@@ -30,17 +33,25 @@ class SoapReply(web.StreamResponse):
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
         self._kept = request.keep_alive
         old = request.version <= HttpVersion10
-        connection = ""
-        if self._kept is old:
-            connection = f"\r\nConnection: {'keep-alive' if old else 'close'}"
-        head = (
-            f"HTTP/1.{0 if old else 1} {self.status} {self.reason}\r\n"
-            f"Content-Type: {REPLY_TYPE}\r\nServer: {PRODUCT}\r\n"
-            f"Content-Length: {len(self._envelope)}\r\nDate: {rfc822_formatted_time()}"
-            f"{connection}\r\n\r\n"
-        )
-        await request.writer.write_eof(head.encode() + self._envelope)
+        begin, end = _head(self.status, old, self._kept, rfc822_formatted_time())
+        head = f"{begin}{len(self._envelope)}{end}"
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the peer is gone")
+        transport.write(head.encode() + self._envelope)
+        await request.writer.drain()
         return request.writer
 
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing more: `prepare` has written all there is."""
+
+
+@lru_cache(maxsize=16)
+def _head(status: int, old: bool, kept: bool, date: str) -> tuple[str, str]:
+    """What stands in an HTTP header before and after the length; `old` is HTTP/1.0."""
+    connection = f"Connection: {'keep-alive' if old else 'close'}\r\n" if kept is old else ""
+    return (
+        f"HTTP/1.{0 if old else 1} {status} {HTTPStatus(status).phrase}\r\n"
+        f"Content-Type: {REPLY_TYPE}\r\nServer: {PRODUCT}\r\nContent-Length: ",
+        f"\r\nDate: {date}\r\n{connection}\r\n",
+    )
