@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from ipaddress import ip_address
 
@@ -283,9 +283,9 @@ class Device:
 
     # ---- what others see of it
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    def handle(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         """Answer a POST."""
-        return await self._endpoint.handle(request)
+        return self._endpoint.handle(request)
 
     def facts(self) -> str:
         """What a browser sees of it, as HTML."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Awaitable
 from ipaddress import ip_address
 
 from aiohttp import web
@@ -155,12 +156,9 @@ class Premises:
                 return device
         return self._devices[0] if self._devices else None
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        device = self._at(request.path)
-        if device is None:
-            headers = {"Server": PRODUCT, "Retry-After": "30"}
-            return web.Response(status=503, text="There is no scanner here now.\n", headers=headers)
-        return await device.handle(request)
+    def _handle(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+        device = self._devices[0] if len(self._devices) == 1 else self._at(request.path)
+        return _no_scanner() if device is None else device.handle(request)
 
     def _page(self, path: str) -> str | None:
         """What a browser gets there: the first path is that of all devices."""
@@ -186,3 +184,8 @@ class Premises:
         found = self._discovery.addresses() if self._discovery else []
         ordered = sorted(found, key=lambda entry: entry[1].version)
         return host_of(str(ordered[0][1])) if ordered else "127.0.0.1"
+
+
+async def _no_scanner() -> web.StreamResponse:
+    headers = {"Server": PRODUCT, "Retry-After": "30"}
+    return web.Response(status=503, text="There is no scanner here now.\n", headers=headers)

@@ -57,7 +57,7 @@ class MetadataService:
 
     async def get(self, incoming: Incoming) -> Answer:
         """GetResponse."""
-        return Answer(self.written(incoming.base_url), ("mex", "wsdp", "dsp", "dsc"))
+        return Answer(self.written(incoming.base_url()), ("mex", "wsdp", "dsp", "dsc"))
 
     def written(self, base_url: str) -> str:
         """ThisModel, ThisDevice and Relationship, for those who reach us at `base_url`."""

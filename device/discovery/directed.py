@@ -55,7 +55,8 @@ def routes(responders: Callable[[], Sequence[Responder]]) -> tuple[Route, ...]:
 def _answer(
     asked: Responder, incoming: Incoming, operation: str, found: Sequence[Responder]
 ) -> Answer:
-    targets = [one.target_by(_ZONE.sub("", incoming.base_url)) for one in found]
+    base_url = _ZONE.sub("", incoming.base_url())
+    targets = [one.target_by(base_url) for one in found]
     named = {PREFIX_OF[namespace] for target in targets for namespace, _ in target.types}
     return Answer(
         body=element(

@@ -11,6 +11,6 @@ def routes(metadata: DeviceMetadata) -> tuple[Route, ...]:
     """The one operation of the device itself."""
 
     async def get(incoming: Incoming) -> Answer:
-        return Answer(write_metadata(metadata, incoming.base_url), PREFIXES)
+        return Answer(write_metadata(metadata, incoming.base_url()), PREFIXES)
 
     return (Route(ns.GET, get, ns.WSCN),)

@@ -168,7 +168,7 @@ class EventingService:
             end_to=end_to,
             actions=asked.actions,
             expires_at=self._clock.monotonic() + granted.seconds,
-            manager=incoming.base_url + source.path,
+            manager=incoming.base_url() + source.path,
             as_time=granted.as_time,
             user=self._user(incoming),
         )

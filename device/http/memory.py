@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 from device.clock import Clock
 
@@ -17,16 +16,8 @@ KEPT = 500
 KEPT_S = 600.0
 
 
-class Written(NamedTuple):
-    """An answer as it goes on the wire."""
-
-    status: int
-    body: bytes
-
-    @property
-    def lasting(self) -> bool:
-        """Whether the same request would be answered the same: not where it failed through us."""
-        return self.status < 500
+Written = tuple[int, bytes]
+"""An answer as it goes on the wire: HTTP status and envelope."""
 
 
 class AnswerMemory:
@@ -57,7 +48,7 @@ class AnswerMemory:
             future.cancel()
             raise
         future.set_result(written)
-        if not written.lasting:
+        if written[0] >= 500:  # it failed through us
             del self._known[key]
         return written
 

@@ -135,11 +135,15 @@ class HttpServer:
         except TimeoutError:
             log.warning("some connections did not close in time")
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    def _answer(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
         self._server.heard(request.protocol)
+        if request.method == "POST" and "Expect" not in request.headers:
+            return self._handle(request)
+        return self._answer_otherwise(request)
+
+    async def _answer_otherwise(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method == "POST":
-            if "Expect" in request.headers:
-                await _continue(request)
+            await _continue(request)
             return await self._handle(request)
         headers = {"Server": PRODUCT}
         page = self._page(request.path)

@@ -7,6 +7,8 @@ import logging
 import random
 import uuid
 from collections.abc import Callable, Collection, Coroutine, Mapping
+from functools import partial
+from itertools import count
 from typing import TypeVar
 
 from aiohttp import web
@@ -24,7 +26,6 @@ from device.soap import addressing, multipart
 from device.soap import namespaces as ns
 from device.soap.dispatch import Answer, Dispatcher, Incoming, Route, check_body
 from device.soap.envelope import Envelope, read, write
-from device.soap.namespaces import reply_action
 from device.soap.xml import MAX_ENVELOPE
 from scanner_backends.errors import BackendError
 
@@ -39,15 +40,13 @@ GONE_CHECK_S = 0.5
 """How often a waiting RetrieveImage looks whether its peer is still there."""
 
 
-_chance = random.Random()
-_UUID4 = ~(0xF << 76 | 3 << 62), 4 << 76 | 2 << 62
-"""What of a random number makes a version 4 UUID: the bits to keep, and those to set."""
+_STEM = uuid.uuid4().urn[:-12]
+_tails = count(random.getrandbits(47))
 
 
 def new_message_id() -> str:
-    """A fresh `urn:uuid:`, as uuid4 makes it, in a fifth of its time. It need not be secret."""
-    number = f"{_chance.getrandbits(128) & _UUID4[0] | _UUID4[1]:032x}"
-    return f"urn:uuid:{number[:8]}-{number[8:12]}-{number[12:16]}-{number[16:20]}-{number[20:]}"
+    """A fresh `urn:uuid:`. It need not be secret: only the tail differs, and is counted."""
+    return f"{_STEM}{next(_tails):012x}"
 
 
 class SoapEndpoint:
@@ -91,30 +90,29 @@ class SoapEndpoint:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one POST."""
         try:
-            return await self._handle(request)
+            headers = request.headers
+            encoding = headers.get("Content-Encoding", "").strip().lower()
+            if encoding not in ("", "identity"):
+                return _plain(415, "The body must have no content encoding.")
+            media_type, parameters = multipart.parameters(headers.get("Content-Type", ""))
+            if media_type == "multipart/related":
+                return await self._handle_mime(request, parameters)
+            if media_type != SOAP_MEDIA_TYPE:
+                return _plain(415, f"The content type must be {SOAP_MEDIA_TYPE}.")
+            try:
+                body = await _read_body(request)
+            except TimeoutError:
+                return _plain(408, "The request stopped in the middle.", close=True)
+            if body is None:
+                sentence = f"A request may have at most {MAX_ENVELOPE} octets."
+                return _plain(413, sentence, close=True)
+            return await self._answer(request, body, None)
         except PEERS_DOING as error:
             log.info("%s sent no whole request: %s", request.remote, one_line(error))
             return _plain(400, "The request breaks off, or is no HTTP.", close=True)
         except Exception:
             log.exception("a request failed")
             return _plain(500, "The request failed here.", close=True)
-
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        encoding = request.headers.get("Content-Encoding", "").strip().lower()
-        if encoding not in ("", "identity"):
-            return _plain(415, "The body must have no content encoding.")
-        media_type, parameters = multipart.parameters(request.headers.get("Content-Type", ""))
-        if media_type == "multipart/related":
-            return await self._handle_mime(request, parameters)
-        if media_type != SOAP_MEDIA_TYPE:
-            return _plain(415, f"The content type must be {SOAP_MEDIA_TYPE}.")
-        try:
-            body = await _read_body(request)
-        except TimeoutError:
-            return _plain(408, "The request stopped in the middle.", close=True)
-        if body is None:
-            return _plain(413, f"A request may have at most {MAX_ENVELOPE} octets.", close=True)
-        return await self._answer(request, body, None)
 
     async def _handle_mime(
         self, request: web.BaseRequest, parameters: Mapping[str, str]
@@ -131,7 +129,8 @@ class SoapEndpoint:
     async def _answer(
         self, request: web.BaseRequest, body: bytes, message: mime_request.Message | None
     ) -> web.StreamResponse:
-        traffic.debug("%s > %r", request.remote, body)
+        if traffic.isEnabledFor(logging.DEBUG):
+            traffic.debug("%s > %r", request.remote, body)
         envelope: Envelope | None = None
         service = self._service
         try:
@@ -148,7 +147,7 @@ class SoapEndpoint:
         incoming = Incoming(
             envelope,
             peer_address(request),
-            self._base(request),
+            partial(self._base, request),
             body,
             message.parts() if message else None,
             _client_certificate(request) if request.secure else None,
@@ -157,16 +156,16 @@ class SoapEndpoint:
             known = await self._memory.once(
                 incoming.peer, envelope.message_id, body, lambda: self._written(route, incoming)
             )
-            return _response(known)
+            return SoapReply(*known)
         if route.streams:
             return await self._streamed(request, route, incoming)
         if route.one_way:
             try:
                 await route.handler(incoming)
             except Exception as error:  # noqa: BLE001 - `_failure` logs what nobody foresaw
-                return _response(self._failure(error, route, incoming))
+                return SoapReply(*self._failure(error, route, incoming))
             return web.Response(status=202, headers={"Server": PRODUCT})
-        return _response(await self._written(route, incoming))
+        return SoapReply(*await self._written(route, incoming))
 
     async def _written(self, route: Route, incoming: Incoming) -> Written:
         """Run an operation that has no attachment."""
@@ -174,7 +173,7 @@ class SoapEndpoint:
             answer = await route.handler(incoming)
         except Exception as error:  # noqa: BLE001 - `_failure` logs what nobody foresaw
             return self._failure(error, route, incoming)
-        return self._write(answer, incoming.envelope)
+        return self._write(answer, route, incoming)
 
     async def _streamed(
         self, request: web.BaseRequest, route: Route, incoming: Incoming
@@ -183,13 +182,13 @@ class SoapEndpoint:
         try:
             answer = await _unless_gone(request, route.handler(incoming))
         except Exception as error:  # noqa: BLE001 - `_failure` logs what nobody foresaw
-            return _response(self._failure(error, route, incoming))
+            return SoapReply(*self._failure(error, route, incoming))
         if answer is None:
             return _plain(500, "The peer is gone.")
-        written = self._write(answer, incoming.envelope)
+        written = self._write(answer, route, incoming)
         if answer.attachment is None:
-            return _response(written)
-        return await self._send_attachment(request, written.body, answer)
+            return SoapReply(*written)
+        return await self._send_attachment(request, written[1], answer)
 
     def _failure(self, error: Exception, route: Route, incoming: Incoming) -> Written:
         """The fault for an operation that failed."""
@@ -247,19 +246,20 @@ class SoapEndpoint:
             await attachment.finished(delivered=delivered)
         return response
 
-    def _write(self, answer: Answer, envelope: Envelope) -> Written:
+    def _write(self, answer: Answer, route: Route, incoming: Incoming) -> Written:
         body = write(
-            answer.action or reply_action(envelope.action),
+            answer.action or route.reply,
             answer.body,
             message_id=self._message_id(),
-            relates_to=envelope.message_id,
+            relates_to=incoming.envelope.message_id,
             prefixes=answer.prefixes,
             headers=answer.headers,
         )
         if len(body) > MAX_ENVELOPE:
-            log.error("an answer to %s has %d octets", envelope.action, len(body))
-        traffic.debug("< %r", body)
-        return Written(200, body)
+            log.error("an answer to %s has %d octets", route.action, len(body))
+        if traffic.isEnabledFor(logging.DEBUG):
+            traffic.debug("< %r", body)
+        return 200, body
 
     def _written_fault(
         self, error: DeviceError, envelope: Envelope | None, service: str
@@ -273,16 +273,12 @@ class SoapEndpoint:
             service=service,
         )
         traffic.debug("< %r", body)
-        return Written(fault.status, body)
+        return fault.status, body
 
     def _fault(
         self, error: DeviceError, envelope: Envelope | None, service: str
     ) -> web.StreamResponse:
-        return _response(self._written_fault(error, envelope, service))
-
-
-def _response(written: Written) -> SoapReply:
-    return SoapReply(written.status, written.body)
+        return SoapReply(*self._written_fault(error, envelope, service))
 
 
 def _plain(status: int, sentence: str, *, close: bool = False) -> web.Response:
@@ -299,14 +295,16 @@ async def _read_body(request: web.BaseRequest) -> bytes | None:
     Raises:
         TimeoutError: the peer stopped in the middle.
     """
+    content = request.content
+    if content.is_eof():  # it came with the header
+        body = content.read_nowait()
+        return body if len(body) <= MAX_ENVELOPE else None
     if (request.content_length or 0) > MAX_ENVELOPE:
         return None
-    if request.content.is_eof():  # it came with the header
-        return request.content.read_nowait()
     body = b""
     while len(body) <= MAX_ENVELOPE:
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            piece = await request.content.readany()
+            piece = await content.readany()
         if not piece:
             return body
         body += piece

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 from device.errors import ConflictingRequiredParameters, InvalidArgs
 from device.jobs.machine import Job
@@ -172,9 +173,16 @@ def _elements(response: str, container: str, entries: Sequence[bytes]) -> Answer
     """
     if sum(map(len, entries)) > MAX_LISTED:
         raise InvalidArgs("RequestedElements", "asks for more than one answer may hold")
-    begin = f"<wscn:{response}><wscn:{container}>".encode()
-    end = f"</wscn:{container}></wscn:{response}>".encode()
+    begin, end = _around(response, container)
     return Answer((begin, *entries, end), _SCAN)
+
+
+@cache
+def _around(response: str, container: str) -> tuple[bytes, bytes]:
+    return (
+        f"<wscn:{response}><wscn:{container}>".encode(),
+        f"</wscn:{container}></wscn:{response}>".encode(),
+    )
 
 
 def _echo(name: ExpandedName, asked: str) -> str:

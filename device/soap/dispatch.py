@@ -13,6 +13,7 @@ from typing import NamedTuple, NoReturn, Protocol
 from device.errors import ActionNotSupported, InvalidArgs
 from device.soap import xml
 from device.soap.envelope import Body, Envelope
+from device.soap.namespaces import reply_action
 
 
 class Attachment(Protocol):
@@ -45,7 +46,7 @@ class Part:
 class Incoming(NamedTuple):
     """A request and where it came in.
 
-    `base_url` is scheme, address and port by which the peer reached us, without a path.
+    `base_url` tells scheme, address and port by which the peer reached us, without a path.
     `parts` yields the MIME parts beside the root as they come; a request without MIME has none.
     `client_certificate` is what the peer showed for itself over TLS, in DER. `raw` is the envelope
     as it came.
@@ -53,7 +54,7 @@ class Incoming(NamedTuple):
 
     envelope: Envelope
     peer: str
-    base_url: str
+    base_url: Callable[[], str]
     raw: bytes = b""
     parts: AsyncIterator[Part] | None = None
     client_certificate: bytes | None = None
@@ -96,10 +97,13 @@ class Route:
     one_way: bool = False
     tags: frozenset[str] = field(init=False)
     """`bodies` with their namespace, as a body element's tag has it."""
+    reply: str = field(init=False)
+    """The action of the answer, as a rule."""
 
     def __post_init__(self) -> None:
         tags = frozenset(f"{{{self.service}}}{body}" for body in self.bodies)
         object.__setattr__(self, "tags", tags)
+        object.__setattr__(self, "reply", reply_action(self.action))
 
 
 class Dispatcher:

@@ -22,6 +22,8 @@ _ADDRESSING = frozenset({_ACTION, _MESSAGEID, _TO, _RELATESTO})
 _ENVELOPE, _HEADER, _BODY = (f"{{{SOAP}}}{local}" for local in ("Envelope", "Header", "Body"))
 
 
+_TO_ANONYMOUS = leaf("wsa:To", ANONYMOUS)
+
 Body = str | tuple[bytes, ...]
 """What stands in a body, as XML: text, or pieces of UTF-8 that were written before."""
 
@@ -96,7 +98,8 @@ def write(
     relates = leaf("wsa:RelatesTo", relates_to) if relates_to else ""
     head = (
         f"{_head(action, prefixes)}{leaf('wsa:MessageID', message_id)}{relates}"
-        f"{leaf('wsa:To', to)}{headers}</soap:Header><soap:Body>"
+        f"{_TO_ANONYMOUS if to is ANONYMOUS else leaf('wsa:To', to)}{headers}"
+        "</soap:Header><soap:Body>"
     )
     pieces = (body.encode(),) if isinstance(body, str) else body
     return b"".join((head.encode(), *pieces, b"</soap:Body></soap:Envelope>"))

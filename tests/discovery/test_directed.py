@@ -35,7 +35,7 @@ async def post(
     asked = envelope.read(data)
     route = dispatcher.route(asked)
     check_body(route, asked)
-    return await route.handler(Incoming(asked, "192.168.1.77", base_url))
+    return await route.handler(Incoming(asked, "192.168.1.77", lambda: base_url))
 
 
 def as_read(answer: Answer):

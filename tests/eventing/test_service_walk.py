@@ -37,7 +37,7 @@ class Scanner:
     def ask(self, operation: str, peer: str, body: str, header: str = "") -> str:
         """The answer's body. Raises what becomes a fault."""
         raw = CLIENT.envelope(f"{WSE}/{operation}", body, headers_xml=header)
-        incoming = Incoming(envelope.read(raw), peer, "http://10.0.0.9:5357", raw=raw)
+        incoming = Incoming(envelope.read(raw), peer, lambda: "http://10.0.0.9:5357", raw)
         (route,) = [one for one in self.parts.routes() if one.action == f"{WSE}/{operation}"]
         return asyncio.run(route.handler(incoming)).body
 
