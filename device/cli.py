@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 
-from device.commands import delivery, device, panel, processes, sources
+from device.commands import device, panel, processes, scan_server, send, sources
 from device.commands.parser import Commands, Parser
 from device.errors import ConfigError
 
@@ -72,8 +72,8 @@ def _parser() -> Parser:
 
 COMMANDS: dict[str, Callable[[str, Commands], None]] = {
     "run": device.add_run,
-    "scan-server": delivery.add_scan_server,
-    "send": delivery.add_send,
+    "scan-server": scan_server.add_scan_server,
+    "send": send.add_send,
     "panel": panel.add_panel,
     "profiles": device.add_profiles,
     "sources": sources.add_sources,
