@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,8 @@ from scan_server.post_scan_jobs import IDLE_S
 PORT = 5362
 PANEL_PORT = 8362
 SERVICE_TYPE = "RepositoryProcessingServiceType"
-MAX_PAGE = 1 << 30
+MAX_PAGE = 1_024_000_000
+_LOCAL_NAME = re.compile(r"[A-Za-z_][\w.-]{0,63}", re.ASCII)
 KEEP_FAILED_S = 86_400.0
 """How long the documents of a job are kept whose filters failed, so that it can be done again."""
 
@@ -81,6 +83,10 @@ def check(options: ServerOptions) -> None:
         raise ConfigError(
             "A scan server needs exactly one of --cert FILE (with --key FILE), --generate-cert "
             "(a self-signed certificate), or --http (no encryption at all)."
+        )
+    if not _LOCAL_NAME.fullmatch(options.service_type):
+        raise ConfigError(
+            f"--service-type is {options.service_type!r}, and must be a name without prefix."
         )
     if options.http and options.ca:
         raise ConfigError("--http has no use for --ca: without TLS nobody shows a certificate.")

@@ -147,6 +147,25 @@ def add_scan_server(name: str, commands: Commands) -> None:
         default="24",
         help="keep the documents of a job whose filters failed, to do it once more (default: 24)",
     )
+    parser.add_argument(
+        "--max-document",
+        metavar="MB",
+        default="1024",
+        help="largest document that is taken (default: 1024)",
+    )
+    parser.add_argument(
+        "--history",
+        metavar="N",
+        default="1000",
+        help="finished jobs that are remembered, for a week at most (default: 1000)",
+    )
+    parser.add_argument(
+        "--service-type",
+        metavar="NAME",
+        default="RepositoryProcessingServiceType",
+        help="local name of the service's port type, of which nobody knows the right one "
+        "(default: RepositoryProcessingServiceType)",
+    )
     parser.add_argument("--no-panel", action="store_true", help="without the page for people")
     parser.add_argument(
         "--panel-port", metavar="PORT", help="TCP port of the page on 127.0.0.1 (default: 8362)"
@@ -198,6 +217,11 @@ def _scan_server(parsed: argparse.Namespace) -> int:
         spool=parsed.spool,
         spool_bucket=parsed.spool_bucket,
         keep_failed_s=3600 * read_number("--keep-failed", parsed.keep_failed, 0, 8760),
+        max_page_bytes=int(
+            1_000_000 * read_number("--max-document", parsed.max_document, 0.001, 5e6)
+        ),
+        history_jobs=int(read_number("--history", parsed.history, 1, 100_000, whole=True)),
+        service_type=parsed.service_type,
         panel=not parsed.no_panel,
         panel_port=None
         if parsed.panel_port is None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from device.cli import main
+from scan_server.options import ServerOptions
 
 Captured = pytest.CaptureFixture[str]
 
@@ -32,6 +33,9 @@ def refused(captured: Captured, *words: str | Path) -> str:
         (("--generate-cert", "--http"), "exactly one of --cert FILE"),
         (("--ca", "f", "--http"), "--http has no use for --ca"),
         (("--events-to-same-user",), "--events-to-same-user needs --ca"),
+        (("--service-type", "dsp:Any"), "--service-type is 'dsp:Any'"),
+        (("--max-document", "0"), "--max-document is '0'"),
+        (("--history", "1.5"), "--history is '1.5'"),
     ],
 )
 def test_flags_that_do_not_go_together(
@@ -73,6 +77,24 @@ def test_what_the_system_refuses_is_said_in_plain_words(
         (tmp_path / name).touch()
     usual = ("--store", "store", "--state-dir", "state", "--http", "--port", "0")
     assert said in refused(capsys, *usual, *flags)
+
+
+def test_limits_are_the_users(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[ServerOptions] = []
+
+    async def serve(options: ServerOptions, **more: object) -> None:
+        told.append(options)
+
+    monkeypatch.setattr("scan_server.app.serve", serve)
+    usual = ["scan-server", "--store", str(tmp_path), "--http"]
+    flags = ["--max-document", "2.5", "--history", "7", "--service-type", "Other"]
+    assert (main(usual), main([*usual, *flags])) == (0, 0)
+    assert [(one.max_page_bytes, one.history_jobs, one.service_type) for one in told] == [
+        (1_024_000_000, 1_000, "RepositoryProcessingServiceType"),
+        (2_500_000, 7, "Other"),
+    ]
 
 
 @pytest.mark.parametrize("typo", ["--stor", "--sotre"])
