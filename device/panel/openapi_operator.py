@@ -15,8 +15,8 @@ from device.panel.schemas import (
     operation,
     ref,
 )
-from device.processes.deliveries import Standing
 from device.processes.sessions import BADGE, PASSWORD
+from device.processes.under_way import Standing
 
 _FLAG: Json = {"type": "boolean"}
 _SECONDS: Json = {"type": "number"}

@@ -20,9 +20,9 @@ from device.model.ticket import DocumentParameters
 from device.panel.answers import Json, answer, body_of, number_of
 from device.panel.problems import Problem, not_found
 from device.processes.changes import Changes, is_locked, permissions
-from device.processes.deliveries import Shown
 from device.processes.fitting import targets
 from device.processes.sessions import Session
+from device.processes.under_way import Shown
 from device.processes.workflow import Workflow
 from device.ticket.parameters import wishes
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -21,14 +19,13 @@ from urllib.parse import urlsplit
 from device.clock import Clock
 from device.dsp import deliver, spool
 from device.dsp.deliver import Manner, Outcome, SendResult
-from device.dsp.post_scan_job import Delivery, S
 from device.dsp.room import Room
 from device.dsp.spool import JobSpool, Journal
-from device.dsp.words import JobStatus
 from device.errors import ConfigError, DeviceError, NoSuchDelivery, NotNow
 from device.jobs.machine import Job
 from device.model.ticket import DocumentFinalParameters, ImageInformation, ScanTicket
 from device.processes import scanning
+from device.processes.under_way import Shown, Standing, Work
 from device.scan.validation import Verdict
 
 log = logging.getLogger(__name__)
@@ -38,48 +35,12 @@ AT_ONCE = 4
 """Resumed deliveries under way at a time."""
 
 
-class Standing(StrEnum):
-    """How a delivery stands."""
-
-    UNDER_WAY = "under-way"
-    DELIVERED = "delivered"
-    BROKEN_OFF = "broken-off"
-    CANCELED = "canceled"
-    FAILED = "failed"
-    """Its pages are kept, to be sent again or thrown away."""
-
-
 _STANDINGS = {
     Outcome.DELIVERED: Standing.DELIVERED,
     Outcome.BROKEN_OFF: Standing.BROKEN_OFF,
     Outcome.CANCELED: Standing.CANCELED,
     Outcome.FAILED: Standing.FAILED,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A delivery, as people see it.
-
-    `pages` were scanned, `received` of them acknowledged by the server. `doing` is the request that
-    is under way, in the table's word. `scan_job` is the JobId at this device, None after a restart.
-    `post_scan_job` is what the server told last. `summary` says how it ended.
-    """
-
-    number: int
-    process: str
-    principal: str
-    sid: str
-    server: str
-    began: datetime
-    standing: Standing = Standing.UNDER_WAY
-    scan_job: int | None = None
-    pages: int = 0
-    received: int = 0
-    doing: str = ""
-    trouble: str = ""
-    post_scan_job: JobStatus | None = None
-    summary: str = ""
 
 
 class Engine(scanning.Engine, Protocol):
@@ -97,46 +58,6 @@ class Engine(scanning.Engine, Protocol):
     def cancel(self, job_id: int | str, *, at_device: bool = False) -> None: ...
 
     def is_active(self, job_id: int) -> bool: ...
-
-
-class _Work:
-    """One delivery: what is shown of it, and how to end it. The delivery's observer."""
-
-    def __init__(
-        self,
-        shown: Shown,
-        folder: Path,
-        changed: Callable[[], None],
-        at_panel: Callable[[str], bool],
-    ) -> None:
-        self.shown = shown
-        self._at_panel = at_panel
-        self.folder = folder
-        self.cancel = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
-        self._changed = changed
-
-    def show(self, **values: object) -> None:
-        """Change what is shown, and tell."""
-        after = replace(self.shown, **values)  # type: ignore[arg-type]
-        if after != self.shown:
-            self.shown = after
-            self._changed()
-
-    def moved(self, delivery: Delivery) -> None:
-        """The delivery stands otherwise."""
-        doing = "" if delivery.state is S.READY or delivery.final else str(delivery.state)
-        self.show(
-            pages=delivery.pages, received=len(delivery.stored), doing=doing, trouble=delivery.why
-        )
-
-    def told(self, status: JobStatus) -> None:
-        """The server has told how its job stands."""
-        self.show(post_scan_job=status)
-
-    def waits(self) -> bool:
-        """Whether its user is still at the panel."""
-        return self._at_panel(self.shown.sid)
 
 
 class Deliveries:
@@ -169,7 +90,7 @@ class Deliveries:
         self._clock = clock
         self._random = random
         self._changed = changed
-        self._works: dict[int, _Work] = {}
+        self._works: dict[int, Work] = {}
         self._last = 0
         self._group: asyncio.TaskGroup | None = None
         self._turn = asyncio.Semaphore(AT_ONCE)
@@ -248,18 +169,18 @@ class Deliveries:
 
     # ---- inside
 
-    def _end_scan(self, work: _Work) -> None:
+    def _end_scan(self, work: Work) -> None:
         job_id = work.shown.scan_job
         if job_id is not None and self._engine.is_active(job_id):
             self._engine.cancel(job_id, at_device=True)
 
-    def _find(self, number: int) -> _Work:
+    def _find(self, number: int) -> Work:
         work = self._works.get(number)
         if work is None:
             raise NoSuchDelivery
         return work
 
-    def _reopened(self, number: int) -> tuple[_Work, JobSpool]:
+    def _reopened(self, number: int) -> tuple[Work, JobSpool]:
         work = self._find(number)
         if work.shown.standing is not Standing.FAILED:
             raise NotNow("Only a delivery that failed keeps pages.")
@@ -268,7 +189,7 @@ class Deliveries:
             raise NotNow("Another program works on it, or has delivered it meanwhile.")
         return work, job
 
-    def _add(self, job: JobSpool, journal: Journal) -> _Work:
+    def _add(self, job: JobSpool, journal: Journal) -> Work:
         self._last += 1
         shown = Shown(
             number=self._last,
@@ -280,7 +201,7 @@ class Deliveries:
             pages=len(job.pages()),
             received=len(journal.stored),
         )
-        work = self._works[self._last] = _Work(shown, job.folder, self._changed, self._at_panel)
+        work = self._works[self._last] = Work(shown, job.folder, self._changed, self._at_panel)
         over = [n for n, one in self._works.items() if one.shown.standing in _FORGETTABLE]
         for number in over[: max(0, len(over) - REMEMBERED)]:
             del self._works[number]
@@ -294,11 +215,11 @@ class Deliveries:
             log.error("%s", error)
             job.close()
 
-    def _begin(self, work: _Work, job: JobSpool, scan_job: Job | None) -> None:
+    def _begin(self, work: Work, job: JobSpool, scan_job: Job | None) -> None:
         assert self._group is not None
         work.task = self._group.create_task(self._deliver(work, job, scan_job))
 
-    async def _deliver(self, work: _Work, job: JobSpool, scan_job: Job | None) -> None:
+    async def _deliver(self, work: Work, job: JobSpool, scan_job: Job | None) -> None:
         pages = None
         if scan_job is not None:
             pages = scanning.scanned_pages(self._engine, scan_job, work.cancel)

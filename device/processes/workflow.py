@@ -24,11 +24,12 @@ from device.model.operator import ListedProcess
 from device.model.ticket import ScanTicket
 from device.processes.badges import Badges
 from device.processes.changes import Changes, changed
-from device.processes.deliveries import Deliveries, Engine, Shown
+from device.processes.deliveries import Deliveries, Engine
 from device.processes.fitting import fit
 from device.processes.sessions import Session, Sessions
 from device.processes.source import Offer
 from device.processes.sources import directory_of, sources_of
+from device.processes.under_way import Shown
 from device.scan.validation import Verdict
 from device.soap.dispatch import Route
 from device.workflow_settings import WorkflowConfig
