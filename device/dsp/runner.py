@@ -11,18 +11,9 @@ from typing import Any, Protocol
 from device.clock import Clock
 from device.dsp import process, wording
 from device.dsp.client import ScanServer
+from device.dsp.delivery_steps import begin, next_deadline, step
 from device.dsp.events import Events
-from device.dsp.post_scan_job import (
-    POLL_S,
-    Delivery,
-    Given,
-    I,
-    Request,
-    S,
-    begin,
-    next_deadline,
-    step,
-)
+from device.dsp.post_scan_job import POLL_S, Delivery, Given, I, Request, S
 from device.dsp.spool import JobSpool, Journal
 from device.dsp.words import JobStatus
 from device.errors import DeviceError

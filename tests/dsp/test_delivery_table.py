@@ -8,19 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device.dsp import post_scan_job as table
-from device.dsp.post_scan_job import (
-    FINAL,
-    TABLE,
-    Delivery,
-    Ended,
-    Given,
-    I,
-    Request,
-    S,
-    begin,
-    step,
-)
+from device.dsp.delivery_steps import begin, next_deadline, step
+from device.dsp.post_scan_job import FINAL, TABLE, Delivery, Ended, Given, I, Request, S
 
 WELL = Given(I.STATUS, ended=Ended.WELL)
 ANSWERS: dict[S, tuple[I, ...]] = {
@@ -56,7 +45,7 @@ class Walk:
 
     def wait(self) -> float:
         """Until the deadline; how long that was."""
-        deadline = table.next_deadline(self.delivery)
+        deadline = next_deadline(self.delivery)
         assert deadline is not None
         waited, self.now = deadline - self.now, deadline
         self.give(I.DEADLINE)
