@@ -94,6 +94,24 @@ LISTS = (
 TABLE_HEAD = "| Row | Level | What is done | Status | Tests |\n|---|---|---|---|---|\n"
 
 
+READINGS_HEAD = """
+## Where the standard leaves a choice
+
+What was chosen here where its pages are silent or contradict each other, and where other scanners
+may differ.
+
+| Question | Here | Because |
+|---|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class Reading:
+    question: str
+    here: str
+    because: str
+
+
 @dataclass(frozen=True)
 class Row:
     id: str
@@ -108,6 +126,12 @@ def load(one: List) -> list[Row]:
     """The rows of a list."""
     with (TESTS / one.rows).open("rb") as file:
         return [Row(**row) for row in tomllib.load(file)["row"]]
+
+
+def readings(one: List) -> list[Reading]:
+    """What a list tells of choices."""
+    with (TESTS / one.rows).open("rb") as file:
+        return [Reading(**told) for told in tomllib.load(file).get("reading", ())]
 
 
 class Collector:
@@ -140,6 +164,9 @@ def page(one: List, files: dict[str, set[str]]) -> str:
     for prefix, heading in one.headings.items():
         parts.append(f"\n## {heading}\n\n{TABLE_HEAD}")
         parts += [_line(row, files) for row in rows if row.id.startswith(prefix)]
+    if told := readings(one):
+        parts.append(READINGS_HEAD)
+        parts += [f"| {one.question} | {one.here} | {one.because} |\n" for one in told]
     return "".join(parts)
 
 

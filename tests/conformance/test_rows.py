@@ -41,6 +41,16 @@ def test_every_row_has_its_heading(one):
     assert list(dict.fromkeys(prefixes)) == list(one.headings)
 
 
+@pytest.mark.parametrize("one", rows_module.LISTS, ids=lambda one: one.rows)
+def test_every_choice_is_told_in_full_and_once(one):
+    told = rows_module.readings(one)
+    assert len({choice.question for choice in told}) == len(told)
+    for choice in told:
+        for cell in (choice.question, choice.here, choice.because):
+            assert cell, choice
+            assert "|" not in cell, choice
+
+
 def test_every_row_that_is_done_has_a_test(rows, named):
     missing = [row.id for row in rows if row.status in PROVEN and row.id not in named]
     assert missing == []

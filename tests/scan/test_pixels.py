@@ -76,6 +76,28 @@ def opened(content):
         return image.convert("RGB")
 
 
+@conformance("KW-019")
+def test_the_film_of_a_virtual_source_is_what_lies_on_its_glass():
+    """A profile may claim a film unit. A negative comes as a positive picture, like any other."""
+
+    def with_film(found):
+        found = deep(found)
+        strip = replace(found.platen, maximum=Size(2000, 3000))
+        return replace(found, film=strip, film_scan_modes=("ColorSlideFilm", "ColorNegativeFilm"))
+
+    made = WireDevice(
+        Options(configuration=with_film, pages=lambda: PageLine("chart", clock=SystemClock()))
+    )
+    try:
+        answer, film = scan(made, source="Film", dpi=50)
+        assert announced(answer) == (100, 150, 0)
+        _, glass = scan(made, region=(0, 0, 2000, 3000), dpi=50)
+        assert opened(film).tobytes() == opened(glass).tobytes()
+        assert len(set(opened(film).tobytes())) > 1
+    finally:
+        made.close()
+
+
 # ---- the announcements, by arithmetic of our own
 
 
