@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
-from importlib import metadata
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 
-from device.commands import device, panel, processes, scan_server, send, sources
 from device.commands.parser import Commands, Parser
 from device.errors import ConfigError
 
@@ -35,8 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        parser = _parser()
+        parser = _parser(words[:1] if words and words[0] in COMMANDS else COMMANDS)
         parsed = parser.parse_all(words)
+        if parsed.version:
+            print(f"wsd-scanner {_version()}")
+            return 0
         command: Callable[[argparse.Namespace], int] | None = getattr(parsed, "command", None)
         if command is None:
             parser.print_help(sys.stderr)
@@ -52,7 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def _parser() -> Parser:
+def _version() -> str:
+    from importlib import metadata  # it reads e-mail and zip files, which no scanner needs
+
+    return metadata.version("wsd-scanner")
+
+
+def _parser(names: Iterable[str]) -> Parser:
+    """The parser, which knows these commands."""
     parser = Parser(
         prog="wsd-scanner",
         description=DESCRIPTION,
@@ -60,23 +69,26 @@ def _parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    version = metadata.version("wsd-scanner")
-    parser.add_argument("--version", action="version", version=f"wsd-scanner {version}")
+    parser.add_argument("--version", action="store_true", help="show the version and exit")
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", parser_class=Parser, required=False
     )
-    for name, add in COMMANDS.items():
+    for name in names:
+        module, _, function = COMMANDS[name].partition(":")
+        add: Callable[[str, Commands], None] = getattr(import_module(module), function)
         add(name, commands)
     return parser
 
 
-COMMANDS: dict[str, Callable[[str, Commands], None]] = {
-    "run": device.add_run,
-    "scan-server": scan_server.add_scan_server,
-    "send": send.add_send,
-    "panel": panel.add_panel,
-    "profiles": device.add_profiles,
-    "sources": sources.add_sources,
-    "processes": processes.add_processes,
-    "check": device.add_check,
+COMMANDS = {
+    "run": "device.commands.device:add_run",
+    "scan-server": "device.commands.scan_server:add_scan_server",
+    "send": "device.commands.send:add_send",
+    "panel": "device.commands.panel:add_panel",
+    "profiles": "device.commands.device:add_profiles",
+    "sources": "device.commands.sources:add_sources",
+    "processes": "device.commands.processes:add_processes",
+    "check": "device.commands.device:add_check",
 }
+"""Each is imported when it is the one that was asked for, or when all are to be listed: what other
+commands need would stay in the memory of a device that runs for months."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
+import profiles
 from device.errors import ConfigError
 from device.model.capabilities import (
     ADF_DUPLEX,
@@ -36,6 +36,8 @@ from device.model.ticket import (
 )
 from device.settings import Table, parse_toml, read_toml, suggestion
 
+_FOLDER = Path(profiles.__path__[0])
+# Not by importlib.resources: with it come zip files, half a megabyte for nothing.
 MAX_URI = 2_048
 CONTENT_TYPES = ("Auto", "Text", "Photo", "Halftone", "Mixed")
 FILM_SCAN_MODES = ("ColorSlideFilm", "ColorNegativeFilm", "BlackandWhiteNegativeFilm")
@@ -74,13 +76,7 @@ class Profile:
 
 def shipped() -> tuple[str, ...]:
     """The names of the profiles that come with the program."""
-    return tuple(
-        sorted(
-            entry.name.removesuffix(".toml")
-            for entry in resources.files("profiles").iterdir()
-            if entry.name.endswith(".toml")
-        )
-    )
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
 def load(name: str, formats: Mapping[str, tuple[str, ...]]) -> Profile:
@@ -93,7 +89,7 @@ def load(name: str, formats: Mapping[str, tuple[str, ...]]) -> Profile:
         ConfigError: there is none of that name, or something in it is wrong.
     """
     if name in shipped():
-        text = resources.files("profiles").joinpath(f"{name}.toml").read_text(encoding="utf-8")
+        text = (_FOLDER / f"{name}.toml").read_text(encoding="utf-8")
         return read(parse_toml(text, f"profile {name}"), formats)
     path = Path(name)
     if "/" not in name and path.suffix != ".toml" and not path.exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,6 +36,8 @@ class Setting:
 
 def suggestion(wrong: str, right: Iterable[str]) -> str:
     """`; did you mean X?`, or else the list of what there is."""
+    import difflib  # only who errs needs it
+
     known = sorted(right)
     near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)
     if near:

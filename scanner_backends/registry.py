@@ -6,7 +6,6 @@ class that takes the argument, '' when there is none. The first line of its docs
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, cast
@@ -127,6 +126,8 @@ def _load(name: str, target: str) -> Any:
 def _unknown(source: str, name: str, known: list[str]) -> str:
     if "/" in name or name.startswith("."):
         return f"The source {source!r} looks like a path: write images:{source}."
+    import difflib  # only who errs needs it
+
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"There is no source {name!r}: {hint}Known are {', '.join(known)}."

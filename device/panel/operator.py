@@ -22,7 +22,6 @@ from device.panel.problems import Problem, not_found
 from device.processes.changes import Changes, is_locked, permissions
 from device.processes.fitting import targets
 from device.processes.sessions import Session
-from device.processes.under_way import Shown
 from device.processes.workflow import Workflow
 from device.ticket.parameters import wishes
 

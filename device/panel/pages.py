@@ -8,7 +8,8 @@ import html
 import re
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from importlib import import_module
+from pathlib import Path
 from urllib.parse import urlencode
 
 from aiohttp import ETag, web
@@ -122,16 +123,18 @@ def _onward(where: str) -> web.Response:
 def asset(name: str, packages: tuple[str, ...] = (OWN,)) -> Asset:
     """A file by its name, which must be one of them."""
     package = next(one for one in packages if name in _names((one,)))
-    content = files(package).joinpath("static", name).read_bytes()
+    content = (_static(package) / name).read_bytes()
     suffix = name[name.rindex(".") :]
     return Asset(content, _TYPES[suffix], hashlib.sha256(content).hexdigest()[:32])
 
 
 @cache
 def _names(packages: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(
-        one.name for package in packages for one in files(package).joinpath("static").iterdir()
-    )
+    return frozenset(one.name for package in packages for one in _static(package).iterdir())
+
+
+def _static(package: str) -> Path:
+    return Path(import_module(package).__path__[0], "static")
 
 
 def _response(

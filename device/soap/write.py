@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from xml.sax.saxutils import escape, quoteattr
 
 from device.soap.namespaces import PREFIXES
 
 _PLAIN = re.compile(r"[ !#-%'-;=?-~]*")
 """Text that stands in XML as it is, in elements and in attributes: nearly all of it."""
+_TEXT = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
+_VALUE = _TEXT | str.maketrans({'"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"})
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -36,7 +37,7 @@ def leaf(name: str, value: object, attributes: str = "") -> str:
         return f"<{name}{attributes}>{value}</{name}>"
     text = str(value)
     if not _PLAIN.fullmatch(text):
-        text = escape(clean(text))
+        text = clean(text).translate(_TEXT)
     return f"<{name}{attributes}>{text}</{name}>"
 
 
@@ -47,9 +48,9 @@ def optional(name: str, value: object | None, attributes: str = "") -> str:
 
 def attribute(name: str, value: str) -> str:
     """One attribute with its leading blank, escaped."""
-    if _PLAIN.fullmatch(value):
-        return f' {name}="{value}"'
-    return f" {name}={quoteattr(clean(value))}"
+    if not _PLAIN.fullmatch(value):
+        value = clean(value).translate(_VALUE)
+    return f' {name}="{value}"'
 
 
 def declarations(prefixes: Iterable[str]) -> str:
