@@ -14,8 +14,9 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from device import netlink
 from device.clock import Clock
-from device.discovery import interfaces, netlink, wire
+from device.discovery import interfaces, wire
 from device.discovery.limits import Remembered
 from device.discovery.links import BOTH, Address, Family, Link, Site, sites
 from device.discovery.messages import Announcement

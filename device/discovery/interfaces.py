@@ -9,10 +9,10 @@ import functools
 import logging
 from collections.abc import Collection, Sequence
 
-from device.discovery import netlink
+from device import netlink
 from device.discovery.links import Family, Interface, Link
-from device.discovery.netlink import KernelAddress, KernelLink
 from device.errors import ConfigError
+from device.netlink import KernelAddress, KernelLink
 
 logger = logging.getLogger(__name__)
 

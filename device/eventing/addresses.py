@@ -15,8 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import ifaddr
-
+from device import netlink
 from device.errors import ConfigError, DestinationUnreachable
 from device.eventing.names import look_up
 
@@ -44,19 +43,13 @@ class Link:
 
 
 def own_links() -> tuple[Link, ...]:
-    """Our interfaces, as they are now."""
+    """Our interfaces, as they are now. Raises OSError when the kernel does not say."""
+    addresses = netlink.addresses()
     links = []
-    for adapter in ifaddr.get_adapters():
-        faces = []
-        for entry in adapter.ips:
-            plain = entry.ip if isinstance(entry.ip, str) else entry.ip[0]
-            faces.append(ipaddress.ip_interface(f"{plain}/{entry.network_prefix}"))
+    for link in netlink.links():
+        faces = [one.interface for one in addresses if one.link == link.index]
         links.append(
-            Link(
-                adapter.name,
-                tuple(face.ip for face in faces),
-                tuple(face.network for face in faces),
-            )
+            Link(link.name, tuple(face.ip for face in faces), tuple(face.network for face in faces))
         )
     return tuple(links)
 

@@ -6,8 +6,9 @@ import ipaddress
 import re
 from functools import lru_cache
 
-import ifaddr
 from aiohttp import web
+
+from device import netlink
 
 PRODUCT = "wsd-scanner"
 """What we call ourselves in HTTP headers: not the versions of what we are made of."""
@@ -65,10 +66,7 @@ def peer_address(request: web.BaseRequest) -> str:
 
 
 def interfaces_with(address: str) -> tuple[str, ...]:
-    """The names of the interfaces that have this address."""
-    return tuple(
-        adapter.name
-        for adapter in ifaddr.get_adapters()
-        for entry in adapter.ips
-        if (entry.ip if isinstance(entry.ip, str) else entry.ip[0]) == address.partition("%")[0]
-    )
+    """The names of the interfaces that have this address. Raises OSError when nobody can tell."""
+    wanted = ipaddress.ip_address(address.partition("%")[0])
+    having = {one.link for one in netlink.addresses() if one.interface.ip == wanted}
+    return tuple(link.name for link in netlink.links() if link.index in having)

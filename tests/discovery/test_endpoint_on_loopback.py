@@ -14,9 +14,9 @@ from discovery.programs import probe
 from discovery.virtual import ANNOUNCEMENT, URN, UUID
 from wsdiscovery.message import parseSOAPMessage
 
+from device import netlink
 from device.clock import SystemClock
 from device.discovery import endpoint as module
-from device.discovery import netlink
 from device.discovery.endpoint import DiscoveryEndpoint
 from device.discovery.links import Family
 from device.discovery.responder import Responder

@@ -4,11 +4,12 @@ from ipaddress import ip_address, ip_interface
 
 import pytest
 
-from device.discovery import interfaces, netlink
+from device import netlink
+from device.discovery import interfaces
 from device.discovery.interfaces import check_names, usable_links
 from device.discovery.links import BOTH, Family, Link, url_host
-from device.discovery.netlink import KernelAddress, KernelLink
 from device.errors import ConfigError
+from device.netlink import KernelAddress, KernelLink
 
 UP = netlink.UP | netlink.RUNNING | netlink.MULTICAST
 LO = KernelLink(1, "lo", netlink.UP | netlink.RUNNING | netlink.LOOPBACK)

@@ -13,10 +13,8 @@ import socket
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_interface
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Final
-
-from device.discovery.links import Interface
 
 _GROUPS: Final = 0x1 | 0x10 | 0x100
 """RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR"""
@@ -51,7 +49,7 @@ class KernelAddress:
     """An address as the kernel shows it, on the interface with that index."""
 
     link: int
-    interface: Interface
+    interface: IPv4Interface | IPv6Interface
     flags: int
 
 
