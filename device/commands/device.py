@@ -8,7 +8,7 @@ import logging
 import os
 from pathlib import Path
 
-from device import config, log
+from device import authorities, config, log
 from device.commands.parser import (
     Commands,
     add_command,
@@ -46,7 +46,8 @@ def _run(parsed: argparse.Namespace) -> int:
     log.configure(settings.log_format, parsed.verbose)
     for sentence in config.unknown_variables(os.environ):
         logging.getLogger(__name__).warning("%s", sentence)
-    from device import app
+    with authorities.left_out():
+        from device import app
     from device.clock import SystemClock
 
     asyncio.run(app.run(settings, SystemClock(), say))

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from device import config, log
+from device import authorities, config, log
 from device.clock import SystemClock
 from device.commands.parser import (
     Commands,
@@ -191,7 +191,8 @@ def _scan_server(parsed: argparse.Namespace) -> int:
     log.configure(settings.log_format, parsed.verbose)
     if parsed.store is None:
         raise ConfigError("scan-server needs --store DIR, the folder where pages land.")
-    from scan_server.app import serve
+    with authorities.left_out():
+        from scan_server.app import serve
     from scan_server.identity import Administration
     from scan_server.notifications import Rules
     from scan_server.options import ServerOptions, check
