@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -35,14 +36,13 @@ from device.model.job import JobState
 from device.notifications import Notifications, Rules
 from device.pages.room import Room
 from device.pages.supervisor import PageLine
-from device.panel.api import Facts, Parts
 from device.panel.journal import Journal
 from device.panel.live import Bell
+from device.panel.parts import Facts, Parts
 from device.panel.previews import Previews
 from device.panel.recording import RecordingDispatcher, note_delivery
 from device.panel.sent import SentPages
 from device.panel.uploads import Uploads
-from device.processes.workflow import Abilities, Workflow
 from device.profile import Profile
 from device.scan import management
 from device.scan.service import ScanService
@@ -51,6 +51,9 @@ from device.soap.namespaces import PREFIXES, STABLE_PATH, WSCN, WSDP
 from device.source import PageSource
 from device.state import State
 from scanner_backends.base import Description
+
+if TYPE_CHECKING:
+    from device.processes.workflow import Workflow
 
 log = logging.getLogger(__name__)
 
@@ -182,16 +185,7 @@ class Device:
             now=self._clock.now,
             started=self._button.check,
         )
-        self._workflow = Workflow(
-            config.workflow,
-            self._engine,
-            config.state_dir,
-            abilities=self._abilities,
-            clock=self._clock,
-            random=random.Random(),
-            changed=self._bell.ring,
-            notify_to=partial(self._notify_to, host, port),
-        )
+        self._workflow = self._offer(host, port) if config.workflow.is_used else None
         managed = None
         if self._managed_path:
             managed = management_service(self._managed_path, self.uuid, config.management_type)
@@ -201,7 +195,9 @@ class Device:
         dispatcher.add(*dpws.routes(described), *self._scan.routes())
         if managed is not None:
             dispatcher.add(*management.routes(self._scan))
-        dispatcher.add(*self._notifications.routes(), *self._workflow.routes())
+        dispatcher.add(*self._notifications.routes())
+        if self._workflow is not None:
+            dispatcher.add(*self._workflow.routes())
         self._build_responder(described, host, port)
         dispatcher.add(*directed.routes(behind))
         self._endpoint = SoapEndpoint(
@@ -241,7 +237,8 @@ class Device:
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Begin to work. Raises ConfigError when what is left to deliver cannot be read."""
-        self._workflow.open(group)
+        if self._workflow is not None:
+            self._workflow.open(group)
         self._minder.start(group, self._source.description)
         self._tasks = [
             group.create_task(self._engine.run()),
@@ -260,7 +257,8 @@ class Device:
         """End all jobs in order; then nothing new is taken."""
         self._minder.stop()
         self._pages.hurry(JOBS_END_S - PAGES_END_S)
-        await self._workflow.close()
+        if self._workflow is not None:
+            await self._workflow.close()
         await self._engine.close(JOBS_END_S)
         self._endpoint.closing = True
 
@@ -350,18 +348,22 @@ class Device:
         """The source is called `source` now."""
         self._source.renamed(source)
 
+    def _offer(self, host: str, port: int) -> Workflow:
+        from device.offering import offer  # with it comes all that delivers: two megabytes
+
+        return offer(
+            self._config,
+            self._engine,
+            self._scan,
+            clock=self._clock,
+            changed=self._bell.ring,
+            notify_to=partial(self._notify_to, host, port),
+        )
+
     def _notify_to(self, host: str, port: int, local: str) -> str:
         """Where a scan server that sees us at `local` shall send events."""
         ours = self._config.advertise or (host if listens_on_one(self._config, host) else local)
         return f"http://{host_of(ours)}:{port}{self._events_path}"
-
-    def _abilities(self) -> Abilities:
-        tray = self._engine.tray
-        return Abilities(
-            self._scan.configuration,
-            self._scan.default_ticket,
-            feeder_loaded=tray.virtual and not tray.feeder_empty,
-        )
 
     # ---- the source, read again
 

@@ -7,13 +7,13 @@ import logging
 import socket
 from collections.abc import Awaitable
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from device.appearance import page
 from device.clock import Clock
 from device.config import Config
-from device.discovery.endpoint import DiscoveryEndpoint
 from device.discovery.interfaces import check_names
 from device.discovery.links import BOTH, family_of
 from device.discovery.responder import Responder
@@ -22,7 +22,10 @@ from device.http.addresses import PRODUCT, host_of, interfaces_with
 from device.http.server import HttpServer
 from device.instance import Device, listens_on_one
 from device.listening import open_panel_port, open_port
-from device.panel.server import PanelServer
+
+if TYPE_CHECKING:
+    from device.discovery.endpoint import DiscoveryEndpoint
+    from device.panel.server import PanelServer
 
 log = logging.getLogger(__name__)
 
@@ -86,11 +89,7 @@ class Premises:
             await self._discovery.start()
             self._finding = group.create_task(self._discovery.run())
         if self._panel_sockets:
-            self._panel = PanelServer(
-                lambda: [device.parts(self.url(device)) for device in self._devices],
-                self._panel_sockets,
-                self._config.panel_token,
-            )
+            self._panel = self._make_panel()
             await self._panel.start()
             log.info("panel at port %d", self._panel.port)
 
@@ -167,9 +166,21 @@ class Premises:
             return None
         return page(", ".join(one.name for one in there), [one.facts() for one in there])
 
-    # ---- discovery
+    # ---- what not everybody wants, and is not loaded then
+
+    def _make_panel(self) -> PanelServer:
+        from device.panel.server import PanelServer
+
+        return PanelServer(
+            lambda: [device.parts(self.url(device)) for device in self._devices],
+            self._panel_sockets,
+            self._config.panel_token,
+            processes=self._config.workflow.is_used,
+        )
 
     def _make_discovery(self) -> DiscoveryEndpoint:
+        from device.discovery.endpoint import DiscoveryEndpoint
+
         config, host = self._config, self._sockets[0].getsockname()[0]
         one_address = listens_on_one(config, host)
         return DiscoveryEndpoint(

@@ -103,6 +103,11 @@ class WorkflowConfig:
     delivery_limit_mb: int = DELIVERY_LIMIT_MB
 
     @property
+    def is_used(self) -> bool:
+        """Whether anything of it was said."""
+        return self != WorkflowConfig()
+
+    @property
     def offers_anything(self) -> bool:
         """Whether there is any source of scan processes."""
         return bool(self.processes or self.process_folder or self.directory)

@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from device.discovery import wire
 from device.discovery.matching import RULES, matches
-from device.discovery.messages import AppSequence, Probe, Resolve, Target
+from device.discovery.messages import AppSequence, Probe, Request, Resolve, Target
 from device.discovery.responder import Responder
 from device.errors import ActionNotSupported, MatchingRuleNotSupported
 from device.soap.addressing import endpoint_reference
@@ -29,7 +28,7 @@ def routes(responders: Callable[[], Sequence[Responder]]) -> tuple[Route, ...]:
     """
 
     async def probe(incoming: Incoming) -> Answer:
-        request = wire.from_envelope(incoming.envelope)
+        request = _read(incoming)
         if not isinstance(request, Probe):
             raise ActionNotSupported(incoming.envelope.action)
         there = responders()
@@ -39,7 +38,7 @@ def routes(responders: Callable[[], Sequence[Responder]]) -> tuple[Route, ...]:
         return _answer(there[0], incoming, "Probe", found)
 
     async def resolve(incoming: Incoming) -> Answer:
-        request = wire.from_envelope(incoming.envelope)
+        request = _read(incoming)
         if not isinstance(request, Resolve):
             raise ActionNotSupported(incoming.envelope.action)
         there = responders()
@@ -50,6 +49,12 @@ def routes(responders: Callable[[], Sequence[Responder]]) -> tuple[Route, ...]:
         Route(PROBE, probe, WSD, ("Probe",)),
         Route(RESOLVE, resolve, WSD, ("Resolve",)),
     )
+
+
+def _read(incoming: Incoming) -> Request:
+    from device.discovery import wire  # a megabyte, which without discovery few ask for
+
+    return wire.from_envelope(incoming.envelope)
 
 
 def _answer(

@@ -3,113 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
-from urllib.parse import urljoin
 
 from aiohttp import web
 
-from device.clock import Clock
-from device.eventing.subscriptions import Subscription
-from device.jobs.scanner import Scanner
-from device.jobs.tray import Tray
 from device.model.job import JobRecord
-from device.model.status import Component, ConditionName, ScannerStatus, Severity
-from device.panel import openapi, operator, views
+from device.model.status import Component, ConditionName, Severity
+from device.panel import views
 from device.panel.answers import Json, answer, body_of, number_in, number_of, one_of
-from device.panel.journal import MAX_LISTED, MAX_WAIT_S, Filter, Journal
-from device.panel.live import Bell
-from device.panel.previews import Previews
+from device.panel.journal import MAX_LISTED, MAX_WAIT_S, Filter
+from device.panel.parts import Parts
+from device.panel.paths import BASE, device_base
 from device.panel.problems import Problem, not_found
-from device.panel.sent import SentPages
-from device.panel.uploads import Uploads
-from device.processes.workflow import Workflow
-from device.scan.button import Button
-from device.scan.destinations import Destinations
-from scanner_backends.base import TrayPage
 
 PRESSES_SHOWN = 10
 JOBS_SHOWN = 30
-
-
-class Engine(Protocol):
-    """The job engine, as far as the panel uses it."""
-
-    tray: Tray
-    scanner: Scanner
-
-    def status(self) -> ScannerStatus: ...
-
-    def active(self) -> tuple[JobRecord, ...]: ...
-
-    def history(self) -> tuple[JobRecord, ...]: ...
-
-    def record(self, job_id: int | str) -> JobRecord: ...
-
-    def cancel(self, job_id: int | str, *, at_device: bool = False) -> None: ...
-
-    def raise_condition(
-        self, name: str, component: str, severity: Severity | None = None
-    ) -> None: ...
-
-    def clear_condition(self, condition_id: int) -> None: ...
-
-    def lay_in(self, pages: Sequence[TrayPage]) -> None: ...
-
-    def take_out(self, number: int) -> bool: ...
-
-    def empty_feeder(self) -> None: ...
-
-
-class Subscribers(Protocol):
-    """The subscriptions, as far as the panel uses them."""
-
-    def all(self) -> tuple[Subscription, ...]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the device is, for whoever looks at it."""
-
-    name: str
-    uuid: str
-    model: str
-    url: str
-
-    @property
-    def page(self) -> str:
-        """What a browser opens to see the device; `url` is for clients."""
-        return urljoin(self.url, "/")
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the panel can see and touch.
-
-    `load` reads the source afresh; `end_subscription` is False when there is no such one;
-    `waiting` tells how many events wait for a subscriber; `bell` rings when something changes;
-    `tidy` throws away uploads that lie nowhere any more; `used` is told that somebody is there;
-    `workflow` is for the panel's users.
-    """
-
-    facts: Facts
-    clock: Clock
-    engine: Engine
-    button: Button
-    destinations: Destinations
-    subscribers: Subscribers
-    journal: Journal
-    load: Callable[[], Awaitable[None]]
-    end_subscription: Callable[[str], bool]
-    waiting: Callable[[str], int]
-    bell: Bell
-    uploads: Uploads
-    tidy: Callable[[], None]
-    previews: Previews
-    sent: SentPages
-    used: Callable[[], None]
-    workflow: Workflow | None = None
 
 
 class Api:
@@ -123,7 +30,7 @@ class Api:
         """All that the page shows, by name, but for the journal."""
         parts = self.parts
         self.parts.button.tick()
-        return {
+        shown: dict[str, Json | list[Json]] = {
             "device": self._facts(),
             "scanner": views.status(self.engine.status()),
             "feeder": views.feeder(self.engine.tray),
@@ -137,8 +44,11 @@ class Api:
                 {key: value for key, value in one.items() if key != "expires_in_s"}
                 for one in self._subscribers()
             ],
-            "deliveries": operator.shown(parts.workflow),
         }
+        if parts.workflow is not None:
+            deliveries = parts.workflow.deliveries.all()
+            shown["deliveries"] = [views.delivery(one) for one in deliveries]
+        return shown
 
     # ---- state
 
@@ -318,4 +228,4 @@ class Api:
 def _base_of(request: web.Request) -> str:
     """Where the resources of the device are that a request has named, or has not."""
     named = request.match_info.get("uuid")
-    return openapi.BASE if named is None else openapi.device_base(named)
+    return BASE if named is None else device_base(named)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from device.model.status import Component, ConditionName, ScannerState, Severity
-from device.panel import openapi_operator
 from device.panel.journal import Direction
+from device.panel.paths import BASE, DEVICE
 from device.panel.schemas import (
     NUMBER,
     TEXT,
@@ -21,11 +19,7 @@ from device.panel.schemas import (
 )
 from device.scan.destinations import PressState
 
-BASE: Final = "/api/v1"
-DEVICE: Final = "/devices/{uuid}"
-"""Below BASE: the resources of one device. Without it, they are those of the first one."""
 _SCHEMAS: Json = {
-    **openapi_operator.SCHEMAS,
     "Device": object_of(
         uuid=TEXT, name=TEXT, model=TEXT, url=TEXT, state=one_of(ScannerState), api=TEXT
     ),
@@ -141,7 +135,6 @@ _JOURNAL_QUERY: Json = {
 }
 
 _PATHS: Json = {
-    **openapi_operator.PATHS,
     "/state": {"get": operation("The device and its state", ref("State"))},
     "/qr.svg": {
         "get": operation(
@@ -280,28 +273,31 @@ _COMMON_PATHS: Json = {
 }
 
 
-def device_base(uuid: str) -> str:
-    """Where the resources of a device are."""
-    return BASE + DEVICE.format(uuid=uuid)
+def document(*, processes: bool) -> Json:
+    """The whole description: each resource of a device without its name and with it.
 
+    `processes`: with those of devices that offer scan processes.
+    """
+    schemas, paths = _SCHEMAS, _PATHS
+    if processes:
+        from device.panel import openapi_operator  # with what it describes comes all that delivers
 
-def document() -> Json:
-    """The whole description: each resource of a device without its name and with it."""
+        schemas, paths = schemas | openapi_operator.SCHEMAS, paths | openapi_operator.PATHS
     named = [{"$ref": "#/components/parameters/Device"}]
     of_devices = {
-        DEVICE + path: {"parameters": named, **operations} for path, operations in _PATHS.items()
+        DEVICE + path: {"parameters": named, **operations} for path, operations in paths.items()
     }
     return {
         "openapi": "3.1.0",
         "info": {"title": "wsd-scanner front panel", "version": "1"},
         "servers": [{"url": BASE}],
         "security": [{}, {"token": []}],
-        "paths": {**_PATHS, **_COMMON_PATHS, **of_devices},
+        "paths": {**paths, **_COMMON_PATHS, **of_devices},
         "components": {
             "parameters": {
                 "Device": {"name": "uuid", "in": "path", "required": True, "schema": TEXT}
             },
-            "schemas": _SCHEMAS,
+            "schemas": schemas,
             "responses": {
                 "Problem": {
                     "description": "What is wrong, and what would be right",

@@ -7,17 +7,18 @@ itself, so no page of another site can use a session. Where nobody has to log on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import web
 
 from device.dsp import filters
 from device.dsp.filters import EmailConfig, FileShareConfig
 from device.dsp.process import ScanProcess
-from device.dsp.words import JobStatus
 from device.model.operator import User
 from device.model.ticket import DocumentParameters
+from device.panel import views
 from device.panel.answers import Json, answer, body_of, number_of
+from device.panel.api import Api
 from device.panel.problems import Problem, not_found
 from device.processes.changes import Changes, is_locked, permissions
 from device.processes.fitting import targets
@@ -29,20 +30,10 @@ HEADER = "Session"
 MAX_LISTED = 100
 
 
-class _Parts(Protocol):
-    @property
-    def workflow(self) -> Workflow | None: ...
-
-
-class _Api(Protocol):
-    @property
-    def parts(self) -> _Parts: ...
-
-
 # ---- resources
 
 
-async def session(api: _Api, request: web.Request) -> web.Response:
+async def session(api: Api, request: web.Request) -> web.Response:
     """How users log on here, and who has."""
     workflow = _workflow(api)
     found = _session(workflow, request) if HEADER in request.headers else None
@@ -56,7 +47,7 @@ async def session(api: _Api, request: web.Request) -> web.Response:
     )
 
 
-async def log_on(api: _Api, request: web.Request) -> web.Response:
+async def log_on(api: Api, request: web.Request) -> web.Response:
     """Log on by `user` and `password`, by `badge`, or by neither where nobody is asked."""
     workflow = _workflow(api)
     body = await body_of(request, user=str, password=str, badge=str)
@@ -72,14 +63,14 @@ async def log_on(api: _Api, request: web.Request) -> web.Response:
     )
 
 
-async def log_off(api: _Api, request: web.Request) -> web.Response:
+async def log_off(api: Api, request: web.Request) -> web.Response:
     """Log off; what was started goes on."""
     workflow = _workflow(api)
     await workflow.sessions.log_off(_session(workflow, request))
     return web.Response(status=204)
 
 
-async def processes(api: _Api, request: web.Request) -> web.Response:
+async def processes(api: Api, request: web.Request) -> web.Response:
     """The scan processes that the user may use, by name."""
     workflow = _workflow(api)
     found = await workflow.listed(_session(workflow, request))
@@ -88,7 +79,7 @@ async def processes(api: _Api, request: web.Request) -> web.Response:
     )
 
 
-async def process(api: _Api, request: web.Request) -> web.Response:
+async def process(api: Api, request: web.Request) -> web.Response:
     """One scan process: where its pages go, its settings, and what may be changed."""
     workflow = _workflow(api)
     offer, verdict = await workflow.offer(_session(workflow, request), request.match_info["id"])
@@ -112,7 +103,7 @@ async def process(api: _Api, request: web.Request) -> web.Response:
     )
 
 
-async def start(api: _Api, request: web.Request) -> web.Response:
+async def start(api: Api, request: web.Request) -> web.Response:
     """Scan what lies in the device, and deliver it as the process says."""
     workflow = _workflow(api)
     body = await body_of(request, settings=dict, emails=list, file_name=str, shares=list)
@@ -120,44 +111,60 @@ async def start(api: _Api, request: web.Request) -> web.Response:
         _session(workflow, request), request.match_info["id"], _changes(body)
     )
     base = request.path.rpartition("/processes/")[0]
-    return answer(delivery(begun), 202, {"Location": f"{base}/deliveries/{begun.number}"})
+    return answer(views.delivery(begun), 202, {"Location": f"{base}/deliveries/{begun.number}"})
 
 
-async def deliveries(api: _Api, request: web.Request) -> web.Response:
+async def deliveries(api: Api, request: web.Request) -> web.Response:
     """What is on its way to a scan server, is kept, or was delivered lately; newest first."""
-    return answer(shown(_workflow(api)))
+    return answer([views.delivery(one) for one in _workflow(api).deliveries.all()])
 
 
-async def one_delivery(api: _Api, request: web.Request) -> web.Response:
+async def one_delivery(api: Api, request: web.Request) -> web.Response:
     """One delivery."""
-    return answer(delivery(_workflow(api).deliveries.find(number_of(request))))
+    return answer(views.delivery(_workflow(api).deliveries.find(number_of(request))))
 
 
-async def cancel(api: _Api, request: web.Request) -> web.Response:
+async def cancel(api: Api, request: web.Request) -> web.Response:
     """Cancel one's own delivery: the scan ends, and the server is told."""
     workflow = _workflow(api)
     await body_of(request)
-    return answer(delivery(workflow.deliveries.cancel(_own(workflow, request))), 202)
+    return answer(views.delivery(workflow.deliveries.cancel(_own(workflow, request))), 202)
 
 
-async def retry(api: _Api, request: web.Request) -> web.Response:
+async def retry(api: Api, request: web.Request) -> web.Response:
     """Send again what one's own failed delivery keeps."""
     workflow = _workflow(api)
     await body_of(request)
-    return answer(delivery(workflow.deliveries.retry(_own(workflow, request))), 202)
+    return answer(views.delivery(workflow.deliveries.retry(_own(workflow, request))), 202)
 
 
-async def discard(api: _Api, request: web.Request) -> web.Response:
+async def discard(api: Api, request: web.Request) -> web.Response:
     """Throw away what one's own failed delivery keeps."""
     workflow = _workflow(api)
     workflow.deliveries.discard(_own(workflow, request))
     return web.Response(status=204)
 
 
+RESOURCES = (
+    ("GET", "/session", session),
+    ("POST", "/session", log_on),
+    ("DELETE", "/session", log_off),
+    ("GET", "/processes", processes),
+    ("GET", "/processes/{id}", process),
+    ("POST", "/processes/{id}/start", start),
+    ("GET", "/deliveries", deliveries),
+    ("GET", "/deliveries/{id}", one_delivery),
+    ("DELETE", "/deliveries/{id}", discard),
+    ("POST", "/deliveries/{id}/cancel", cancel),
+    ("POST", "/deliveries/{id}/retry", retry),
+)
+"""What a device has beside `routes.RESOURCES` if it offers scan processes."""
+
+
 # ---- what they need
 
 
-def _workflow(api: _Api) -> Workflow:
+def _workflow(api: Api) -> Workflow:
     if api.parts.workflow is None:
         raise not_found("resource")
     return api.parts.workflow
@@ -194,42 +201,6 @@ def _changes(body: Mapping[str, Any]) -> Changes:
 
 
 # ---- what is shown
-
-
-def shown(workflow: Workflow | None) -> list[Json]:
-    """All deliveries, newest first."""
-    return [] if workflow is None else [delivery(one) for one in workflow.deliveries.all()]
-
-
-def delivery(one: Shown) -> Json:
-    """A delivery; whose it is, but not by the identifier that the directory has."""
-    return {
-        "id": one.number,
-        "process": one.process,
-        "user": one.principal,
-        "server": one.server,
-        "began": one.began.isoformat(),
-        "standing": one.standing,
-        "job": one.scan_job,
-        "pages": one.pages,
-        "received": one.received,
-        "doing": one.doing,
-        "trouble": one.trouble,
-        "post_scan_job": None if one.post_scan_job is None else _status(one.post_scan_job),
-        "summary": one.summary,
-    }
-
-
-def _status(found: JobStatus) -> Json:
-    return {
-        "state": found.state,
-        "reasons": list(found.reasons),
-        "images_received": found.images_received,
-        "filters": [
-            {"dialect": one.dialect, "state": one.state, "reasons": list(one.reasons)}
-            for one in found.filters
-        ],
-    }
 
 
 def _user(user: User) -> Json:

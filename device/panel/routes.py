@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
-from device.panel import openapi, operator, paper
+from device.panel import paper
 from device.panel.answers import Json, answer
-from device.panel.api import Api, Parts
+from device.panel.api import Api
 from device.panel.live import Live
+from device.panel.parts import Parts
+from device.panel.paths import BASE, DEVICE, device_base
 from device.panel.problems import Handler, not_found
 
 Devices = Callable[[], Sequence[Parts]]
@@ -43,17 +45,6 @@ RESOURCES: tuple[tuple[str, str, Resource], ...] = (
     ("DELETE", "/conditions/{id}", Api.clear_condition),
     ("GET", "/subscribers", Api.subscribers),
     ("DELETE", "/subscribers/{id}", Api.end_subscription),
-    ("GET", "/session", operator.session),
-    ("POST", "/session", operator.log_on),
-    ("DELETE", "/session", operator.log_off),
-    ("GET", "/processes", operator.processes),
-    ("GET", "/processes/{id}", operator.process),
-    ("POST", "/processes/{id}/start", operator.start),
-    ("GET", "/deliveries", operator.deliveries),
-    ("GET", "/deliveries/{id}", operator.one_delivery),
-    ("DELETE", "/deliveries/{id}", operator.discard),
-    ("POST", "/deliveries/{id}/cancel", operator.cancel),
-    ("POST", "/deliveries/{id}/retry", operator.retry),
     ("GET", "/journal", Api.journal),
     ("GET", "/journal/{id}", Api.journal_entry),
 )
@@ -63,8 +54,8 @@ RESOURCES: tuple[tuple[str, str, Resource], ...] = (
 _ADD = {"GET": web.get, "POST": web.post, "PUT": web.put, "DELETE": web.delete}
 
 
-def routes(devices: Devices, live: Live) -> list[web.RouteDef]:
-    """All resources."""
+def routes(devices: Devices, live: Live, *, processes: bool) -> list[web.RouteDef]:
+    """All resources; `processes`: with those of devices that offer scan processes."""
 
     async def events(api: Api, request: web.Request) -> web.StreamResponse:
         """What changes, as it changes."""
@@ -76,15 +67,22 @@ def routes(devices: Devices, live: Live) -> list[web.RouteDef]:
 
     async def description(request: web.Request) -> web.StreamResponse:
         """This API, described."""
-        return answer(openapi.document())
+        from device.panel import openapi  # few ask for it, and it is long
+
+        return answer(openapi.document(processes=processes))
 
     found = [
-        web.get(f"{openapi.BASE}/devices", every_device),
-        web.get(f"{openapi.BASE}/openapi.json", description),
+        web.get(f"{BASE}/devices", every_device),
+        web.get(f"{BASE}/openapi.json", description),
     ]
-    for method, path, resource in (*RESOURCES, ("GET", "/events", events)):
+    resources = [*RESOURCES, ("GET", "/events", events)]
+    if processes:
+        from device.panel import operator  # with it comes all that delivers
+
+        resources += operator.RESOURCES
+    for method, path, resource in resources:
         handler = _of_device(devices, resource)
-        for base in (openapi.BASE, openapi.BASE + openapi.DEVICE):
+        for base in (BASE, BASE + DEVICE):
             found.append(_ADD[method](base + path, handler))
     return found
 
@@ -131,5 +129,5 @@ def _device(parts: Parts) -> Json:
         "model": facts.model,
         "url": facts.url,
         "state": parts.engine.status().state,
-        "api": openapi.device_base(facts.uuid),
+        "api": device_base(facts.uuid),
     }

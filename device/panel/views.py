@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from device.eventing.subscriptions import Subscription
 from device.jobs.tray import Tray
@@ -13,6 +14,10 @@ from device.panel.answers import Json
 from device.panel.journal import Entry
 from device.scan.destinations import Destination, Press
 from scanner_backends.base import TrayPage
+
+if TYPE_CHECKING:
+    from device.dsp.words import JobStatus
+    from device.processes.under_way import Shown
 
 
 def status(value: ScannerStatus) -> Json:
@@ -147,3 +152,34 @@ def entry(value: Entry, *, whole: bool = False) -> Json:
     if whole:
         shown |= {"request_xml": value.request_xml, "reply_xml": value.reply_xml}
     return shown
+
+
+def delivery(one: Shown) -> Json:
+    """A delivery; whose it is, but not by the identifier that the directory has."""
+    return {
+        "id": one.number,
+        "process": one.process,
+        "user": one.principal,
+        "server": one.server,
+        "began": one.began.isoformat(),
+        "standing": one.standing,
+        "job": one.scan_job,
+        "pages": one.pages,
+        "received": one.received,
+        "doing": one.doing,
+        "trouble": one.trouble,
+        "post_scan_job": None if one.post_scan_job is None else _post_scan_job(one.post_scan_job),
+        "summary": one.summary,
+    }
+
+
+def _post_scan_job(found: JobStatus) -> Json:
+    return {
+        "state": found.state,
+        "reasons": list(found.reasons),
+        "images_received": found.images_received,
+        "filters": [
+            {"dialect": one.dialect, "state": one.state, "reasons": list(one.reasons)}
+            for one in found.filters
+        ],
+    }

@@ -19,9 +19,9 @@ from device.dsp.deliver import Manner
 from device.dsp.runner import Pace
 from device.http.server import open_sockets
 from device.pages.supervisor import PageLine
-from device.panel.api import Facts, Parts
 from device.panel.journal import Journal
 from device.panel.live import Bell
+from device.panel.parts import Facts, Parts
 from device.panel.previews import Previews
 from device.panel.sent import SentPages
 from device.panel.server import PanelServer
@@ -106,7 +106,9 @@ class PanelDevice(EventDevice):
         sockets = open_sockets("127.0.0.1", 0)
         self.panel = Panel(sockets[0].getsockname()[1])
         self.panelled = [self._parts()]
-        self._server = self.do(lambda: PanelServer(lambda: self.panelled, sockets, token))
+        self._server = self.do(
+            lambda: PanelServer(lambda: self.panelled, sockets, token, processes=True)
+        )
         self.wait(self._server.start())
 
     def _workflow(self, config: WorkflowConfig) -> Workflow:

@@ -7,8 +7,8 @@ from clients.wsscan import scan_ticket
 from eventing.subscriber import Sink
 from support.wait import wait_until
 
-from device.panel import openapi
-from device.panel.api import Facts
+from device.panel.parts import Facts
+from device.panel.paths import BASE
 
 
 def problem(answer, status: int) -> str:
@@ -217,7 +217,7 @@ def test_the_description_names_every_resource_and_no_other(device, panel):
     described = panel.get("openapi.json")
     assert described["openapi"].startswith("3.1")
     told = {
-        (method.upper(), f"{openapi.BASE}{path}")
+        (method.upper(), f"{BASE}{path}")
         for path, operations in described["paths"].items()
         for method in operations
         if method != "parameters"
@@ -225,7 +225,7 @@ def test_the_description_names_every_resource_and_no_other(device, panel):
     served = {
         (route.method, route.resource.canonical)
         for route in device._server._runner.app.router.routes()
-        if route.method != "HEAD" and route.resource.canonical.startswith(openapi.BASE)
+        if route.method != "HEAD" and route.resource.canonical.startswith(BASE)
     }
     assert told == served
 

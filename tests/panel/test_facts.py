@@ -1,8 +1,6 @@
 """What the panel tells of the device itself."""
 
 import io
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 
 import segno
@@ -20,18 +18,3 @@ def test_the_code_is_that_of_the_devices_page(device, panel):
         same, kind="svg", scale=4, border=3, dark="#000", light="#fff", xmldecl=False
     )
     assert answer.raw == same.getvalue()
-
-
-def test_the_main_process_loads_no_imaging_library():
-    loaded = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-c",
-            "import sys, device.app; print([n for n in ('PIL', 'segno') if n in sys.modules])",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert loaded.stdout.strip() == "[]"

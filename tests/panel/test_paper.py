@@ -307,11 +307,11 @@ def test_a_real_scanner_is_filled_by_hand(make_device):
 
 
 def test_what_was_laid_in_is_not_replaced_when_the_empty_feeder_would_be_filled(start_device):
-    panel = panel_of(start_device("--panel-port", "0", "--reload-feeder", "0.5"))
+    panel = panel_of(start_device("--panel-port", "0", "--reload-feeder", "2"))
     panel("POST", "feeder/empty")
     upload(panel, ("mine.png", picture(RED)))
     with pytest.raises(TimeoutError):
-        wait_until(lambda: labels(panel) != ["mine.png"], 1.0, "another sheet")
+        wait_until(lambda: labels(panel) != ["mine.png"], 3, "another sheet")
     panel("POST", "feeder/empty")
     wait_until(lambda: len(labels(panel)) == 6, 5, "the sheets of the source")
 

@@ -24,7 +24,7 @@ function heard(changed, whole) {
   if (changed.destinations || changed.presses) showDestinations(known.destinations, known.presses);
   if (changed.feeder) paper.showFeeder(changed.feeder);
   if (changed.platen) paper.showPlaten(changed.platen);
-  if (whole) workflow.begin();
+  if (whole && changed.deliveries) workflow.begin();
   if (changed.deliveries) workflow.showDeliveries(changed.deliveries);
   if (changed.jobs) showJobs(changed.jobs);
   if (changed.history) showHistory(changed.history);
