@@ -61,6 +61,7 @@ def choose_address(asked: str, offered: Sequence[str]) -> str:
     Empty when none will do. An https server never leads us to http.
     """
     scheme, host = urlsplit(asked).scheme, urlsplit(asked).hostname
+    offered = [url for url in offered if _host(url)]
     usable = [url for url in offered if _scheme(url) == scheme]
     if scheme == "http":
         usable += [url for url in offered if _scheme(url) == "https"]

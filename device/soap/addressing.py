@@ -108,8 +108,12 @@ def check_destination(to: str, *, uuid_urn: str, paths: Collection[str]) -> None
 
 
 @lru_cache(maxsize=256)
-def _path_of(url: str) -> str:
-    return plain_path(unquote(urlsplit(url).path))
+def _path_of(url: str) -> str | None:
+    """The path of a URL as it is compared, None if it is no URL."""
+    try:
+        return plain_path(unquote(urlsplit(url).path))
+    except ValueError:
+        return None
 
 
 def plain_path(path: str) -> str:

@@ -317,6 +317,7 @@ class TestFinding:
 
     def test_https_never_leads_to_http(self) -> None:
         assert finding.choose_address("https://h/", ["http://h/"]) == ""
+        assert finding.choose_address("https://h/", ["https://[::1/", "https:///x"]) == ""
 
     @pytest.mark.conformance("DF-01")
     def test_the_host_that_was_asked_comes_first(self) -> None:

@@ -373,6 +373,8 @@ def test_a_header_that_is_missing_is_asked_for(client, header, detail):
         (URN, True),
         (ANONYMOUS, True),
         ("http://192.0.2.9/another/path", False),
+        ("http://[::1/scan", False),
+        ("http://[not an address]/scan", False),
         ("urn:uuid:99999999-2222-4333-8444-555555555555", False),
     ],
 )
