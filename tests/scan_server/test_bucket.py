@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 from chaos.parties import Server
@@ -16,6 +18,9 @@ from support.postgres import Postgres as Cluster
 from support.s3_server import Store, s3_server
 from support.wait import wait_until
 
+from device.clock import SystemClock
+from device.dsp.runner import ScannedPage
+from device.dsp.sending import SendOptions, send
 from device.errors import ConfigError
 from scan_server import bucket_storage
 from scan_server import cluster as cluster_module
@@ -131,6 +136,49 @@ async def test_others_go_on_with_the_jobs_of_a_server_that_was_killed(
     assert other.delivered() == Counter(map(page, range(3)))
     wait_until(lambda: not keys(s3), 15, "empty bucket")
     other.kill()
+
+
+@pytest.mark.conformance("SS-13")
+async def test_servers_that_are_killed_in_turn_and_lose_their_disks(
+    postgres: Cluster, settings: Path, s3: Store, tmp_path: Path
+) -> None:
+    """Behind one address: what one was receiving, or working on, another goes on with."""
+    url = postgres.url()
+    names = [f"server{number}" for number in range(5)]
+    servers = [Server(tmp_path, database=url, name=name, bucket=settings) for name in names]
+    await servers[0].begin()
+
+    async def replace_one() -> None:
+        killed = servers.pop(0)
+        killed.kill()
+        folder = tmp_path / names.pop(0)
+        dead = (folder / "server-id").read_text()
+        shutil.rmtree(folder)
+        servers[0].port = killed.port
+        await servers[0].begin()
+        execute(url, f"UPDATE servers SET seen = now() - interval '1 hour' WHERE server = '{dead}'")
+
+    async def chunks(number: int) -> AsyncIterator[bytes]:
+        yield page(number)
+
+    async def pages() -> AsyncIterator[ScannedPage]:
+        for number in range(1, 41):
+            if number % 10 == 0:
+                await replace_one()
+            yield ScannedPage("png", chunks(number))
+
+    told = SendOptions(
+        f"http://127.0.0.1:{servers[0].port}/ScanServer",
+        tmp_path / "device",
+        pauses_s=(0.1, 0.2, 0.4, 0.8, 1.6, 3.2),
+        poll_s=0.05,
+    )
+    more = {"clock": SystemClock(), "random": Random(1), "stop": asyncio.Event()}
+    result = await send(pages(), told, **more)  # type: ignore[arg-type]
+    assert result.exit_code == 0, result.summary
+    assert servers[0].delivered() == Counter(map(page, range(1, 41)))
+    await asyncio.to_thread(wait_until, lambda: not keys(s3), 15, "empty bucket")
+    servers[0].kill()
 
 
 @pytest.mark.conformance("SO-04")
