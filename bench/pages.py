@@ -1,17 +1,19 @@
 """Tell how near the way of a page comes to its limits, each taken in turn with it in one run.
 
-    python bench/pages.py [--rounds N] [--seconds S] [--without-turbo] [--escl URL]
+    python bench/pages.py [--rounds N] [--seconds S] [--without-accelerators] [--escl URL]
 
 - A4 in colour by RetrieveImage from SANE's test backend, against `scanimage --format=jpeg`, at the
   same JPEG quality; peak memory of the device and of its worker; how soon the first byte comes;
-- the encoders, against `cjpeg` and `pnmtopng`;
+- the encoders, against `cjpeg` and `pnmtopng` (Debian: libjpeg-turbo-progs, netpbm);
 - SOAP while pages are encoded, against SOAP on an idle device;
 - the whole program in a memory cgroup of 96 MB;
 - the same page from an eSCL server, AirSane for instance, if the URL of one is given: it has to be
-  started with the SANE configuration that `--write-config DIR` writes.
+  started with the SANE configuration that `--write-config DIR` writes. AirSane's JPEG quality is 90
+  at half the resolution of colour; the nearest of ours is 89.
 
-Quote the ratios. They are medians of the rounds; the least times of both sides, which other work on
-the machine disturbs least, make the ratio in brackets.
+The worker that is timed has niceness 0, like the programs that it is compared with: so other work
+on the machine disturbs both alike. Quote the ratios. They are medians of the rounds; the least
+times of both sides, which other work disturbs least, make the ratio in brackets.
 """
 
 from __future__ import annotations
@@ -36,28 +38,18 @@ from urllib.parse import urljoin, urlsplit
 
 import load
 import messages
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
 from run import A4_MIL, peak_mb, post, worker_of
+from support.sane_test import configure
 
 FACTOR, QUALITY = 71, 75
 """The CompressionQualityFactor that gives the JPEG quality of scanimage."""
+PEER_FACTOR = 89
 LIMIT_MB = 96
-SANE_CONFIGURATION = """\
-number_of_devices 2
-mode Color
-depth 8
-resolution_min 1.0
-resolution_max 1200.0
-resolution_quant 1.0
-resolution 300.0
-test-picture "Color pattern"
-geometry_min 0.0
-geometry_max 300.0
-geometry_quant 1.0
-tl_x 0.0
-tl_y 0.0
-br_x 210.0
-br_y 297.0
-"""
+WITHOUT = Path(__file__).with_name("without_accelerators")
+"""Has a sitecustomize, with which no Python finds them."""
 ESCL = """<?xml version="1.0" encoding="UTF-8"?>
 <scan:ScanSettings xmlns:pwg="http://www.pwg.org/schemas/2010/12/sm"
  xmlns:scan="http://schemas.hp.com/imaging/escl/2011/05/03"><pwg:Version>2.0</pwg:Version>
@@ -70,14 +62,6 @@ ESCL = """<?xml version="1.0" encoding="UTF-8"?>
 <pwg:DocumentFormat>image/jpeg</pwg:DocumentFormat></scan:ScanSettings>"""
 
 
-def configure(folder: Path) -> Path:
-    """A folder for SANE_CONFIG_DIR in which only the test backend is named."""
-    (folder / "dll.d").mkdir(parents=True, exist_ok=True)
-    (folder / "dll.conf").write_text("test\n")
-    (folder / "test.conf").write_text(SANE_CONFIGURATION)
-    return folder
-
-
 class Device:
     """The program, with the test backend as its scanner."""
 
@@ -87,10 +71,10 @@ class Device:
         parts = urlsplit(url)
         self.address = (str(parts.hostname), int(parts.port or 80))
 
-    def scan(self, dpi: int, out: Path) -> float:
+    def scan(self, dpi: int, out: Path, factor: int = FACTOR) -> float:
         """One page into a file; seconds from the request to the first byte of the image."""
         job = messages.create_scan_job(
-            format_="jfif", dpi=dpi, width_mil=A4_MIL[0], height_mil=A4_MIL[1], quality=FACTOR
+            format_="jfif", dpi=dpi, width_mil=A4_MIL[0], height_mil=A4_MIL[1], quality=factor
         )
         created = post(self.url, job).decode()
         found = re.search(r"<wscn:JobId>(.+?)</.*<wscn:JobToken>(.+?)</", created)
@@ -126,20 +110,18 @@ class Device:
 
 
 @contextmanager
-def device(folder: Path, cgroup: Path | None = None, *, turbo: bool = True) -> Iterator[Device]:
+def device(folder: Path, *more: str, cgroup: Path | None = None) -> Iterator[Device]:
     """The program as a user starts it, but on loopback and unseen."""
     program = Path(sys.executable).with_name("wsd-scanner")
     command = [
         str(program),
         *("run", "--host", "127.0.0.1", "--port", "0", "--no-discovery", "--no-panel"),
-        *("--source", "sane:test:0", "--state-dir", str(folder / "state")),
+        *("--source", "sane:test:0", "--state-dir", str(folder / "state"), *more),
     ]
     if cgroup is not None:
         script = f'echo $$ >"{cgroup}/cgroup.procs" && exec "$@"'
         command = ["sh", "-c", script, "sh", *command]
     environment = dict(os.environ, SANE_CONFIG_DIR=str(configure(folder / "sane")))
-    if not turbo:
-        environment["PYTHONPATH"] = str(_without_turbo(folder))
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
@@ -154,22 +136,6 @@ def device(folder: Path, cgroup: Path | None = None, *, turbo: bool = True) -> I
         finally:
             process.terminate()
             process.wait(10)
-
-
-def _without_turbo(folder: Path) -> Path:
-    """A place for PYTHONPATH from which every Python starts without finding libturbojpeg."""
-    home = folder / "without"
-    home.mkdir(exist_ok=True)
-    (home / "sitecustomize.py").write_text(
-        "import ctypes\n"
-        "class CDLL(ctypes.CDLL):\n"
-        "    def __init__(self, name, *args, **more):\n"
-        "        if name and 'turbojpeg' in str(name):\n"
-        "            raise OSError(name)\n"
-        "        super().__init__(name, *args, **more)\n"
-        "ctypes.CDLL = CDLL\n"
-    )
-    return home
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -221,30 +187,26 @@ def escl(url: str, dpi: int, out: Path) -> None:
         shutil.copyfileobj(page, file, 1 << 18)
 
 
-def scans(folder: Path, rounds: int, *, turbo: bool, peer: str) -> None:
+def scans(folder: Path, rounds: int, *, fast: bool, peer: str) -> None:
     """Scan to client, its memory, its first byte."""
     page = folder / "page"
-    with device(folder, turbo=turbo) as subject:
+    with device(folder, "--niceness", "0") as subject:
         for dpi, bar in ((300, 1.5), (600, 1.05), (1200, 1.05)):
             subject.scan(dpi, page)
             ours: list[float] = []
             limit: list[float] = []
             firsts: list[float] = []
-            peers: list[float] = []
             for _ in range(rounds):
                 limit.append(timed(lambda: scanimage(folder, dpi, page)))  # noqa: B023
                 ours.append(timed(lambda: firsts.append(subject.scan(dpi, page))))  # noqa: B023
-                if peer:
-                    peers.append(timed(lambda: escl(peer, dpi, page)))  # noqa: B023
             value, more = ratio(ours, limit)
             tell(f"scan to client, {dpi} dpi, of scanimage", value, bar, more=more)
             tell("  first byte of the image", min(firsts) * 1000, 50, unit=" ms")
-            if peers:
-                value, more = ratio(ours, peers)
-                tell(f"  {dpi} dpi, of eSCL", value, 1.0 if turbo else 1.15, more=more)
+            if peer:
+                against_peer(subject, peer, dpi, rounds, page, bar=1.0 if fast else 1.15)
     grown: dict[int, tuple[float, float]] = {}
     for dpi in (100, 1200):
-        with device(folder, turbo=turbo) as subject:
+        with device(folder) as subject:
             subject.forget_peaks()
             subject.scan(dpi, page)
             grown[dpi] = subject.peaks_mb()
@@ -252,6 +214,22 @@ def scans(folder: Path, rounds: int, *, turbo: bool, peer: str) -> None:
     tell("  grown since 100 dpi", grown[1200][1] - grown[100][1], 12, unit=" MB")
     tell("device's peak at 1200 dpi", grown[1200][0], 45, unit=" MB")
     tell("  grown since 100 dpi", grown[1200][0] - grown[100][0], 12, unit=" MB")
+
+
+def against_peer(
+    subject: Device, peer: str, dpi: int, rounds: int, page: Path, *, bar: float
+) -> None:
+    """Scan to client, of an eSCL server's at the same quality."""
+    ours: list[float] = []
+    theirs: list[float] = []
+    sizes: list[int] = []
+    for _ in range(rounds):
+        theirs.append(timed(lambda: escl(peer, dpi, page)))
+        sizes.append(page.stat().st_size)
+        ours.append(timed(lambda: subject.scan(dpi, page, PEER_FACTOR)))
+        sizes.append(page.stat().st_size)
+    value, more = ratio(ours, theirs)
+    tell(f"  {dpi} dpi, of eSCL", value, bar, more=f"{more} {sizes[1]:,} octets of {sizes[0]:,}")
 
 
 def encoders(folder: Path, rounds: int) -> None:
@@ -284,12 +262,12 @@ def encoders(folder: Path, rounds: int) -> None:
                 pass
 
     fast = {"jfif": library() is not None, "png": _has_isal()}
-    for format_, tool, bars in (
-        ("jfif", ["cjpeg", "-quality", str(QUALITY)], (1.05, 1.5)),
-        ("png", ["pnmtopng", "-compression", "1"], (0.35, 0.75)),
+    for format_, tool, package, bars in (
+        ("jfif", ["cjpeg", "-quality", str(QUALITY)], "libjpeg-turbo-progs", (1.05, 1.5)),
+        ("png", ["pnmtopng", "-compression", "1"], "netpbm", (0.35, 0.75)),
     ):
         if shutil.which(tool[0]) is None:
-            print(f"{format_}: {tool[0]} is not here to be compared with")
+            print(f"{format_}: {tool[0]} (Debian: {package}) is not here to be compared with")
             continue
         ours, limit = [], []
         for _ in range(rounds):
@@ -353,7 +331,7 @@ def confined(folder: Path) -> None:
         print("no memory cgroup can be made here: the whole in 96 MB was not tried")
         return
     try:
-        with device(folder, cgroup) as subject:
+        with device(folder, cgroup=cgroup) as subject:
             took = timed(lambda: subject.scan(1200, folder / "page"))
             main, worker = subject.peaks_mb()
         size = (folder / "page").stat().st_size
@@ -391,7 +369,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of each load of SOAP")
-    parser.add_argument("--without-turbo", action="store_true", help="as without libturbojpeg")
+    parser.add_argument(
+        "--without-accelerators", action="store_true", help="as without libturbojpeg and isal"
+    )
     parser.add_argument("--escl", default="", metavar="URL", help="an eSCL server: http://…/eSCL")
     parser.add_argument("--write-config", type=Path, metavar="DIR", help="write SANE's, and leave")
     parser.add_argument("--scan-on", nargs=2, help=argparse.SUPPRESS)
@@ -402,11 +382,18 @@ def main() -> None:
     if chosen.scan_on:
         scan_on(chosen.scan_on[0], Path(chosen.scan_on[1]))
         return
+    if chosen.without_accelerators and os.environ.get("PYTHONPATH") != str(WITHOUT):
+        os.environ["PYTHONPATH"] = str(WITHOUT)  # for every Python from here on
+        os.execv(sys.executable, [sys.executable, *sys.argv])
     memory = Path("/dev/shm")  # a slow disk would count on both sides
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
         folder = Path(name)
-        turbo = not chosen.without_turbo
-        scans(folder, chosen.rounds, turbo=turbo, peer=chosen.escl.rstrip("/"))
+        scans(
+            folder,
+            chosen.rounds,
+            fast=not chosen.without_accelerators,
+            peer=chosen.escl.rstrip("/"),
+        )
         encoders(folder, chosen.rounds)
         soap(folder, chosen.rounds, chosen.seconds)
     with tempfile.TemporaryDirectory() as name:
