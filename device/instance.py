@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import shutil
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -36,13 +37,6 @@ from device.model.job import JobState
 from device.notifications import Notifications, Rules
 from device.pages.room import Room
 from device.pages.supervisor import PageLine
-from device.panel.journal import Journal
-from device.panel.live import Bell
-from device.panel.parts import Facts, Parts
-from device.panel.previews import Previews
-from device.panel.recording import RecordingDispatcher, note_delivery
-from device.panel.sent import SentPages
-from device.panel.uploads import Uploads
 from device.profile import Profile
 from device.scan import management
 from device.scan.service import ScanService
@@ -53,13 +47,16 @@ from device.state import State
 from scanner_backends.base import Description
 
 if TYPE_CHECKING:
+    from device.panel.parts import Parts
     from device.processes.workflow import Workflow
+    from device.showing import Showing
 
 log = logging.getLogger(__name__)
 
 SCAN_PATH = "/scan"
 """Where the scan service of the first device is always."""
 HISTORY_FILE = "jobs.jsonl"
+LAID_IN = "laid-in"
 JOBS_END_S = 3.0
 PAGES_END_S = 0.3
 """What of the stop is left for the worker at least."""
@@ -104,22 +101,21 @@ class Device:
         """Where scan servers send events; nobody else is told."""
         self._scan_path = scan_path or f"{self.path}{SCAN_PATH}"
         self._managed_path = f"{self.path}/management" if config.management else ""
-        laid_dir = state.path("laid-in")
         self._pages, to_look_at = (
             PageLine(
                 source,
                 clock=clock,
                 spool_dir=config.spool_dir,
-                laid_dir=laid_dir,
+                laid_dir=state.path(LAID_IN),
                 room=room,
                 niceness=config.niceness,
             )
             for _ in range(2)
         )
         self._source = PageSource(source, self._pages, state)
-        self._previews = Previews(to_look_at, loads=lambda: self._engine.tray.loads)
-        self._uploads = Uploads(laid_dir, self._previews.look)
-        self._sent = SentPages()
+        self._showing = self._show(to_look_at) if config.panel else None
+        if self._showing is None:  # what was laid in at the panel of a run before
+            shutil.rmtree(state.path(LAID_IN), ignore_errors=True)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -145,14 +141,13 @@ class Device:
             behind: the devices that one finds who asks for devices at our address, us first.
         """
         config, shape = self._config, self.shape
-        self._bell = Bell()
-        self._journal = Journal(self._clock, noted=self._bell.ring)
+        showing = self._showing
         self._notifications = Notifications(
             self._scan_path,
             managed_path=self._managed_path,
             clock=self._clock,
             rules=_rules(config),
-            report=lambda outcome: note_delivery(self._journal, outcome),
+            report=showing.delivered if showing else lambda outcome: None,
         )
         self._engine = Engine(
             self._pages,
@@ -166,12 +161,14 @@ class Device:
             made_by=(shape.model.manufacturer, shape.model.model_name),
         )
         self._pages.warming = self._engine.warming_up
+        if showing is not None:
+            showing.meet(self._engine)
         self._minder = Minder(
             self._pages,
             self._engine,
             reload_s=self._source.reload_s(config.reload_feeder_s),
             load=self._load,
-            tidy=self._tidy,
+            tidy=showing.tidy if showing else lambda: None,
             publish=self._heard,
         )
         self._button = self._notifications.make_button(
@@ -190,8 +187,7 @@ class Device:
         if self._managed_path:
             managed = management_service(self._managed_path, self.uuid, config.management_type)
         described = metadata(shape, self.uuid, self._scan_path, managed=managed)
-        recording = RecordingDispatcher(self._journal, self._clock)
-        dispatcher = recording if config.panel else Dispatcher()
+        dispatcher = showing.dispatcher if showing else Dispatcher()
         dispatcher.add(*dpws.routes(described), *self._scan.routes())
         if managed is not None:
             dispatcher.add(*management.routes(self._scan))
@@ -243,8 +239,9 @@ class Device:
         self._tasks = [
             group.create_task(self._engine.run()),
             group.create_task(self._notifications.run()),
-            group.create_task(self._previews.run()),
         ]
+        if self._showing is not None:
+            self._showing.start(group)
         self._source.tell()
         if self._state.place > 1:
             log.warning(
@@ -272,9 +269,9 @@ class Device:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pages.close(within_s))
-                group.create_task(self._previews.close(within_s))
+                if self._showing is not None:
+                    group.create_task(self._showing.close(within_s))
         finally:
-            self._uploads.close()
             self._state.close()
             for task in self._tasks:
                 task.cancel()
@@ -290,8 +287,11 @@ class Device:
         return facts(self.shape, self.uuid, self._engine)
 
     def parts(self, url: str) -> Parts:
-        """What the panel sees and touches; `url` is the metadata address."""
-        model, notifications = self.shape.model, self._notifications
+        """What the panel, which there is, sees and touches; `url` is the metadata address."""
+        from device.panel.parts import Facts, Parts
+
+        model, notifications, showing = self.shape.model, self._notifications, self._showing
+        assert showing is not None
         return Parts(
             Facts(
                 name=self.name,
@@ -304,17 +304,17 @@ class Device:
             button=self._button,
             destinations=notifications.destinations,
             subscribers=notifications.table,
-            journal=self._journal,
+            journal=showing.journal,
             load=self._load,
             end_subscription=notifications.service.cancel,
             waiting=notifications.delivery.waiting,
-            bell=self._bell,
+            bell=showing.bell,
             workflow=self._workflow,
-            uploads=self._uploads,
-            tidy=self._tidy,
-            previews=self._previews,
-            sent=self._sent,
-            used=self._panel_used,
+            uploads=showing.uploads,
+            tidy=showing.tidy,
+            previews=showing.previews,
+            sent=showing.sent,
+            used=showing.used,
         )
 
     async def rest(self) -> None:
@@ -348,6 +348,11 @@ class Device:
         """The source is called `source` now."""
         self._source.renamed(source)
 
+    def _show(self, to_look_at: PageLine) -> Showing:
+        from device.showing import Showing  # with it comes what only a panel needs
+
+        return Showing(self._clock, self._pages, to_look_at, self._state.path(LAID_IN))
+
     def _offer(self, host: str, port: int) -> Workflow:
         from device.offering import offer  # with it comes all that delivers: two megabytes
 
@@ -356,7 +361,7 @@ class Device:
             self._engine,
             self._scan,
             clock=self._clock,
-            changed=self._bell.ring,
+            changed=self._ring,
             notify_to=partial(self._notify_to, host, port),
         )
 
@@ -385,20 +390,15 @@ class Device:
         if after != before:
             self._notifications.reconfigured(after, None if new_ticket == ticket else new_ticket)
 
-    def _panel_used(self) -> None:
-        """Somebody looks: from now on there are pictures of what is scanned."""
-        self._pages.pictured = self._sent.add
-
-    def _tidy(self) -> None:
-        """Throw away files that lie nowhere any more, unless a job may still put a page back."""
-        if not self._engine.active():
-            tray = self._engine.tray
-            self._uploads.sweep((*tray.feeder, *tray.platen))
+    def _ring(self) -> None:
+        """Whoever looks at the panel shall see it."""
+        if self._showing is not None:
+            self._showing.bell.ring()
 
     def _heard(self, change: Change) -> None:
         """Changes go to whoever watches: subscribers, the panel, and the feeder's reload."""
         self._notifications.heard(change)
-        self._bell.ring()
+        self._ring()
         if isinstance(change, JobEnded):
             self._pages.job_over(change.job.status.job_id)
             if change.job.status.state is JobState.ABORTED:

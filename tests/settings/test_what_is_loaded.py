@@ -77,7 +77,7 @@ def test_a_device_loads_nothing_that_it_was_not_asked_for(loaded):
 
 
 def test_without_a_panel_none_is_loaded(loaded):
-    assert "device.panel.server" not in loaded("--no-panel")["modules"]
+    assert "device.panel" not in loaded("--no-panel")["modules"]
 
 
 def test_what_delivers_is_loaded_where_scan_processes_are_offered(loaded, tmp_path: Path):
