@@ -12,8 +12,6 @@ from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from device.appearance import facts, metadata, possible
 from device.clock import Clock
 from device.config import Config
@@ -25,6 +23,7 @@ from device.dpws import service as dpws
 from device.dpws.metadata import DeviceMetadata, management_service, write_metadata
 from device.errors import ConfigError
 from device.eventing.subscriptions import Limits as SubscriptionLimits
+from device.http import web
 from device.http.addresses import base_url, host_of
 from device.http.soap_endpoint import SoapEndpoint
 from device.jobs.engine import Engine

@@ -9,8 +9,6 @@ from collections.abc import Awaitable
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
 from device.appearance import page
 from device.clock import Clock
 from device.config import Config
@@ -18,6 +16,7 @@ from device.discovery.interfaces import check_names
 from device.discovery.links import BOTH, family_of
 from device.discovery.responder import Responder
 from device.errors import ConfigError
+from device.http import web
 from device.http.addresses import PRODUCT, host_of, interfaces_with
 from device.http.server import HttpServer
 from device.instance import Device, listens_on_one

@@ -6,9 +6,8 @@ import ipaddress
 import re
 from functools import lru_cache
 
-from aiohttp import web
-
 from device import netlink
+from device.http import web
 
 PRODUCT = "wsd-scanner"
 """What we call ourselves in HTTP headers: not the versions of what we are made of."""

@@ -9,9 +9,8 @@ import struct
 import termios
 from collections.abc import Callable
 
-from aiohttp import web
-
 from device.clock import Clock
+from device.http import web
 
 STALL_S = 60.0
 """How long a peer may take no byte while bytes wait for it."""

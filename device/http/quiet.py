@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+
+from device.http import web
 
 PEERS_DOING = (ConnectionError, web.RequestPayloadError, HttpProcessingError)
 """How a request fails that was cut short, or is no HTTP."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 from functools import lru_cache
 from http import HTTPStatus
 
-from aiohttp import HttpVersion10, web
+from aiohttp import HttpVersion10
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.helpers import rfc822_formatted_time
 
+from device.http import web
 from device.http.addresses import PRODUCT
 
 REPLY_TYPE = "application/soap+xml; charset=utf-8"

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11
 
 from device.errors import ConfigError
+from device.http import web
 from device.http.addresses import PRODUCT
 
 log = logging.getLogger(__name__)
@@ -114,7 +115,7 @@ class HttpServer:
             keepalive_timeout=KEEPALIVE_S,
             auto_decompress=False,
         )
-        self._runner = web.ServerRunner(self._server)
+        self._listening: list[asyncio.Server] = []
 
     @property
     def port(self) -> int:
@@ -123,15 +124,24 @@ class HttpServer:
 
     async def start(self) -> None:
         """Begin to answer."""
-        await self._runner.setup()
+        loop = asyncio.get_running_loop()
         for sock in self._sockets:
-            await web.SockSite(self._runner, sock, ssl_context=self._context).start()
+            self._listening.append(
+                await loop.create_server(
+                    self._server, sock=sock, ssl=self._context, backlog=BACKLOG
+                )
+            )
 
     async def stop(self) -> None:
         """Close every connection."""
+        for listening in self._listening:
+            listening.close()
+        await asyncio.sleep(0)  # requests that have come already are begun
+        for connection in self._server.connections:
+            connection.close()  # now if it is idle, or else after its answer
         try:
             async with asyncio.timeout(STOP_S):
-                await self._runner.cleanup()
+                await self._server.shutdown()
         except TimeoutError:
             log.warning("some connections did not close in time")
 

@@ -11,12 +11,10 @@ from functools import partial
 from itertools import count
 from typing import TypeVar
 
-from aiohttp import web
-
 from device import faults
 from device.clock import Clock
 from device.errors import DeviceError, EndpointUnavailable, InternalError, MalformedMessage
-from device.http import mime_request
+from device.http import mime_request, web
 from device.http.addresses import PRODUCT, base_url, peer_address
 from device.http.delivery import Delivery
 from device.http.memory import AnswerMemory, Written
