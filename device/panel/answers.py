@@ -55,9 +55,10 @@ async def body_of(request: web.Request, **known: type) -> dict[str, Any]:
 
 
 def one_of(body: dict[str, Any], key: str, known: list[Any], default: str | None = None) -> str:
-    """A keyword out of `known`. Raises Problem."""
-    value = body.get(key, default)
-    if value is None or (value not in known and value != default):
+    """A keyword out of `known`, or `default` where none is given. Raises Problem."""
+    if key not in body and default is not None:
+        return default
+    if (value := body.get(key)) not in known:
         raise Problem(422, f"{key!r} must be one of {', '.join(known)}.", kind="body")
     return str(value)
 

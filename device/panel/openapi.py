@@ -195,7 +195,7 @@ _PATHS: Json = {
             {"type": "string", "contentMediaType": "image/jpeg"},
             kind="image/jpeg",
             named="page",
-            query={"load": NUMBER},
+            query={"load": TEXT},
             fails=(409,),
         )
     },

@@ -248,6 +248,10 @@ def test_what_a_body_may_not_hold_is_described_and_refused_by_name(panel):
             "'why' is not known here; name, component, severity are.",
         ),
         ({"name": 5}, "'name' must be a text."),
+        (
+            {"name": "MediaJam", "severity": ""},
+            "'severity' must be one of Informational, Warning, Critical.",
+        ),
     ):
         refused = panel("POST", "conditions", body)
         problem(refused, 422)
