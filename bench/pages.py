@@ -23,7 +23,6 @@ import asyncio
 import os
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -41,7 +40,7 @@ import messages
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from run import A4_MIL, peak_mb, post, worker_of
+from run import A4_MIL, peak_mb, post, stream, worker_of
 from support.sane_test import configure
 
 FACTOR, QUALITY = 71, 75
@@ -80,19 +79,13 @@ class Device:
         found = re.search(r"<wscn:JobId>(.+?)</.*<wscn:JobToken>(.+?)</", created)
         assert found is not None, created
         body = messages.retrieve_image(found[1], found[2])
-        head = (
-            f"POST {urlsplit(self.url).path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n"
-            f"Content-Type: application/soap+xml\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        buffer = bytearray(1 << 18)
         begin = time.perf_counter()
         first = 0.0
-        with socket.create_connection(self.address) as connection, out.open("wb") as file:
-            connection.sendall(head.encode() + body)
-            while length := connection.recv_into(buffer):
-                if not first and b"\xff\xd8" in buffer[:length]:
+        with out.open("wb") as file:
+            for piece in stream(self.url, body):
+                if not first and b"\xff\xd8" in bytes(piece):
                     first = time.perf_counter() - begin
-                file.write(memoryview(buffer)[:length])
+                file.write(piece)
         assert first, out.read_bytes()[:2000]
         return first
 

@@ -19,6 +19,7 @@ import argparse
 import asyncio
 import os
 import re
+import socket
 import statistics
 import subprocess
 import sys
@@ -28,6 +29,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import load
 import messages
@@ -35,6 +37,8 @@ import messages
 A4_MIL = (8268, 11693)
 DPI = 300
 FINISHED_JOBS = 1000
+END = b"\r\n0\r\n\r\n"
+"""Of a reply in chunks."""
 
 
 @contextmanager
@@ -70,6 +74,27 @@ def post(url: str, body: bytes) -> bytes:
         return bytes(reply.read())
 
 
+def stream(url: str, body: bytes) -> Iterator[memoryview]:
+    """Post, and yield the reply as it comes, HTTP and all.
+
+    A client library would cost as much as the device does.
+    """
+    to = urlsplit(url)
+    head = (
+        f"POST {to.path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n"
+        f"Content-Type: application/soap+xml\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    buffer = bytearray(1 << 18)
+    last = b""
+    with socket.create_connection((str(to.hostname), int(to.port or 80))) as connection:
+        connection.sendall(head.encode() + body)
+        while length := connection.recv_into(buffer):
+            assert last or buffer.startswith(b"HTTP/1.1 200 "), bytes(buffer[:length])
+            last = (last + buffer[max(0, length - len(END)) : length])[-len(END) :]
+            yield memoryview(buffer)[:length]
+    assert last == END, "the reply broke off"
+
+
 def peak_mb(pid: int) -> float:
     """Largest resident size so far, in MB."""
     status = Path(f"/proc/{pid}/status").read_text()
@@ -92,7 +117,7 @@ def scan(url: str, format_: str) -> int:
     ).decode()
     found = re.search(r"<wscn:JobId>(.+?)</.*<wscn:JobToken>(.+?)</", created)
     assert found is not None, created
-    return len(post(url, messages.retrieve_image(found[1], found[2])))
+    return sum(map(len, stream(url, messages.retrieve_image(found[1], found[2]))))
 
 
 def encode_alone(format_: str) -> None:
@@ -212,7 +237,8 @@ def main() -> None:
         command = (
             str(Path(sys.executable).with_name("wsd-scanner")),
             *("run", "--host", "127.0.0.1", "--port", "0", "--no-discovery"),
-            *("--panel-port", "0", "--history", str(FINISHED_JOBS), "--state-dir"),
+            *("--panel-port", "0", "--history", str(FINISHED_JOBS)),
+            *("--niceness", "0", "--state-dir"),  # as what pages are compared with
         )
         with started(*command, state) as (process, ready):
             device = scan_url(ready)
