@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from device.model.ticket import DocumentFinalParameters, Final, FinalRegion, Size
+from device.model.ticket import DocumentFinalParameters, FinalRegion, Size
 from device.model.units import MM_PER_INCH
 from scanner_backends.base import TrayPage
 
@@ -36,8 +36,8 @@ def as_it_lies(
     width, height = min(size.width_mil, within.width_mil), min(size.height_mil, within.height_mil)
     side = parameters.side(back=back)
     whole = Size(parameters.media_width.value, parameters.media_height.value)
-    if _covers(side.region, whole) or reaches_beyond(side.region, Size(width, height)):
-        side = replace(side, region=whole_page(side.region, Size(width, height)))
+    if _covers(side.region, whole) or _reaches_beyond(side.region, Size(width, height)):
+        side = replace(side, region=_whole_page(side.region, Size(width, height)))
     found = replace(
         parameters,
         media_width=replace(parameters.media_width, value=width),
@@ -46,27 +46,19 @@ def as_it_lies(
     return replace(found, back=side) if back and found.back else replace(found, front=side)
 
 
-def reaches_beyond(region: FinalRegion, size: Size) -> bool:
-    """Whether some of the region is not on a page of that size."""
+def _reaches_beyond(region: FinalRegion, size: Size) -> bool:
     return (
         region.x_offset.value + region.width.value > size.width_mil
         or region.y_offset.value + region.height.value > size.height_mil
     )
 
 
-def whole_page(region: FinalRegion, size: Size) -> FinalRegion:
-    """All of a page in the place of `region`; what was asked for and is another is overridden."""
-
-    def put(asked: Final[int], value: int) -> Final[int]:
-        if asked.value == value or asked.used_default:
-            return replace(asked, value=value)
-        return Final(value, override=True)
-
+def _whole_page(region: FinalRegion, size: Size) -> FinalRegion:
     return FinalRegion(
-        x_offset=put(region.x_offset, 0),
-        y_offset=put(region.y_offset, 0),
-        width=put(region.width, size.width_mil),
-        height=put(region.height, size.height_mil),
+        x_offset=replace(region.x_offset, value=0),
+        y_offset=replace(region.y_offset, value=0),
+        width=replace(region.width, value=size.width_mil),
+        height=replace(region.height, value=size.height_mil),
     )
 
 

@@ -67,6 +67,46 @@ def resolve_region(
     )
 
 
+def region_of_detected(
+    wish: RegionWish | None, media_width: Final[int], media_height: Final[int]
+) -> ResolvedRegion:
+    """Fit the region onto a page whose size was detected: one that reaches beyond it is ignored."""
+    size = Size(media_width.value, media_height.value)
+    if wish is None or not _is_area(wish) or not _reaches_beyond(wish, size):
+        return resolve_region(wish, media_width, media_height, size)
+
+    def put(asked: Wish[int] | None, value: int) -> Final[int]:
+        if asked is None:
+            return Final(value, used_default=True)
+        return Final(value, override=asked.value != value)
+
+    whole = FinalRegion(
+        x_offset=put(wish.x_offset, 0),
+        y_offset=put(wish.y_offset, 0),
+        width=put(wish.width, size.width_mil),
+        height=put(wish.height, size.height_mil),
+    )
+    return ResolvedRegion(whole, changed=[], rejected=[], repaired=None)
+
+
+def _is_area(wish: RegionWish) -> bool:
+    offsets = (wish.x_offset, wish.y_offset)
+    extents = (wish.width, wish.height)
+    return all(one is None or one.value >= 0 for one in offsets) and all(
+        one is None or one.value >= 1 for one in extents
+    )
+
+
+def _reaches_beyond(wish: RegionWish, size: Size) -> bool:
+    for offset, extent, limit in (
+        (wish.x_offset, wish.width, size.width_mil),
+        (wish.y_offset, wish.height, size.height_mil),
+    ):
+        if (offset.value if offset else 0) + (extent.value if extent else 1) > limit:
+            return True
+    return False
+
+
 def _outside(wish: RegionWish, reach: Size) -> bool:
     for offset, extent, limit in (
         (wish.x_offset, wish.width, reach.width_mil),

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from device.errors import InvalidArgs
-from device.jobs.page_size import reaches_beyond, whole_page
 from device.model.capabilities import (
     ADF_DUPLEX,
     Range,
@@ -24,7 +23,7 @@ from device.model.ticket import (
     Wish,
 )
 from device.scan.leaves import Leaves, honored, inherit, nearest, nearest_color, value
-from device.scan.regions import ResolvedRegion, resolve_region
+from device.scan.regions import region_of_detected, resolve_region
 
 PageSize = Callable[[str], Size | None]
 """InputSource → the size of its next page, None where that is not known."""
@@ -216,11 +215,10 @@ class SideRules(Leaves):
         """Region and resolution of one side, beside its colour mode."""
         capabilities = self.configuration.side(source, back=back)
         default = self.default.front or SideWish()
-        region = resolve_region(wish.region, media_width, media_height, capabilities.maximum)
-        detected = Size(media_width.value, media_height.value)
-        if self.detect_within and wish.region and reaches_beyond(region.final, detected):
-            # "With auto-detection a region beyond the detected size is ignored."
-            region = ResolvedRegion(whole_page(region.final, detected), [], [], None)
+        if self.detect_within is None:
+            region = resolve_region(wish.region, media_width, media_height, capabilities.maximum)
+        else:
+            region = region_of_detected(wish.region, media_width, media_height)
         self.changed += region.changed
         self.rejected += region.rejected
         if region.repaired is not None:

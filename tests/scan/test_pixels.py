@@ -36,7 +36,7 @@ def deep(found):
     formats = {name: frozenset(SUPPORTED[name]) for name in FORMATS}
     return replace(
         found,
-        settings=replace(found.settings, formats=FORMATS),
+        settings=replace(found.settings, formats=FORMATS, document_size_auto_detect=True),
         platen=replace(side(found.platen), minimum=Size(100, 100)),
         adf_front=side(found.adf_front),
         adf_back=side(found.adf_back),
