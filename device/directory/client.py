@@ -15,6 +15,7 @@ from typing import Any
 
 from device.child_process import environment
 from device.directory.words import (
+    Address,
     Credentials,
     DirectorySettings,
     FoundDocument,
@@ -91,6 +92,11 @@ class Logon:
         """The user with this SID, if there is one."""
         found = (await self._ask({"do": "user", "sid": sid}))["found"]
         return User(**found) if found else None
+
+    async def addresses(self, text: str) -> list[Address]:
+        """Who has an e-mail address and begins so, by name or by address, sorted by name."""
+        found = (await self._ask({"do": "addresses", "text": text}))["found"]
+        return sorted((Address(**one) for one in found), key=lambda one: one.name.casefold())
 
     async def thumbprint(self, host: str) -> Thumbprint | None:
         """What the directory says of that scan server's certificate, if anything."""

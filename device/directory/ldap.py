@@ -13,6 +13,7 @@ import random
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from device.directory import names
 from device.directory.controllers import find_controllers
 from device.directory.names import escaped, escaped_octets, guid_text, sid_text
 from device.directory.words import (
+    Address,
     Credentials,
     DirectorySettings,
     FoundDocument,
@@ -44,6 +46,8 @@ IDENTIFIER, DOCUMENT = "msImaging-PSPIdentifier", "msImaging-PSPString"
 DIGEST, ALGORITHM = "msImaging-ThumbprintHash", "msImaging-HashAlgorithm"
 _OCTETS = [IDENTIFIER, DIGEST, "objectSid", "cACertificate", "cACertificate;binary"]
 _USER = ["cn", "objectSid", "mail", "userPrincipalName", "sAMAccountName", "displayName"]
+_NAMES = ("displayName", "cn", "sn", "sAMAccountName", "mail")
+MAX_ADDRESSES = 20
 _ENDED = (bonsai.errors.ClosedConnection, bonsai.errors.ConnectionError)
 
 
@@ -105,6 +109,22 @@ class Logon:
             return None
         found = self._search(self._base, Scope.SUBTREE, wanted, _USER)
         return self._user(found[0], sid) if len(found) == 1 else None
+
+    def addresses(self, text: str) -> list[Address]:
+        """Who has an address and begins so, by name or by address; a few of them."""
+        spelt = "".join(f"({one}={escaped(text)}*)" for one in _NAMES)
+        wanted = f"(&(objectClass=user)(mail=*)(|{spelt}))"
+
+        def search() -> list[Entry]:
+            found = self._connection.paged_search(
+                self._base, Scope.SUBTREE, wanted, _USER, timeout=TIMEOUT_S, page_size=MAX_ADDRESSES
+            )
+            return list(islice(found, MAX_ADDRESSES))
+
+        return [
+            Address(_first(entry, "displayName") or _first(entry, "cn"), _first(entry, "mail"))
+            for entry in self._once(search)
+        ]
 
     def thumbprint(self, host: str) -> Thumbprint | None:
         """What the directory says of the certificate of a scan server; None if it says nothing."""

@@ -60,6 +60,14 @@ class FoundDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Somebody whom the directory knows with an e-mail address."""
+
+    name: str
+    mail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Thumbprint:
     """What the directory says of a server's certificate: its hash, in hexadecimal."""
 

@@ -36,6 +36,9 @@ def answer(logon: Logon | None, order: Json) -> tuple[Logon, Json]:
         "user": lambda one: {
             "found": asdict(found) if (found := one.user_of(order["sid"])) else None
         },
+        "addresses": lambda one: {
+            "found": [asdict(found) for found in one.addresses(order["text"])]
+        },
         "thumbprint": lambda one: {
             "found": asdict(found) if (found := one.thumbprint(order["host"])) else None
         },

@@ -31,6 +31,7 @@ SCHEMAS: Final[Json] = {
         user={"oneOf": [ref("User"), {"type": "null"}], "type": ["object", "null"]},
     ),
     "NewSession": object_of(token=TEXT, idle_logoff_s=_SECONDS, insecure=_FLAG, user=ref("User")),
+    "Address": object_of(name=TEXT, mail=TEXT),
     "ListedProcess": object_of(id=TEXT, name=TEXT, problem=TEXT),
     "Process": object_of(
         id=TEXT,
@@ -115,6 +116,16 @@ PATHS: Final[Json] = {
                 "The scan processes that the user may use",
                 list_of(ref("ListedProcess")),
                 fails=(409, 503),
+            )
+        )
+    },
+    "/addresses": {
+        "get": _with_session(
+            operation(
+                "Whom the user's directory knows with an e-mail address, by two letters or more",
+                list_of(ref("Address")),
+                query={"begins": {**TEXT, "maxLength": 64}},
+                fails=(422, 503),
             )
         )
     },

@@ -28,6 +28,8 @@ from device.ticket.parameters import wishes
 
 HEADER = "Session"
 MAX_LISTED = 100
+MIN_LOOKED_FOR, MAX_LOOKED_FOR = 2, 64
+"""Characters. One letter would find everybody, and so finds nobody."""
 
 
 # ---- resources
@@ -103,6 +105,17 @@ async def process(api: Api, request: web.Request) -> web.Response:
     )
 
 
+async def addresses(api: Api, request: web.Request) -> web.Response:
+    """Whom the directory knows with an e-mail address, by the beginning of a name or an address."""
+    session = _session(_workflow(api), request)
+    begins = request.query.get("begins", "").strip()
+    if len(begins) > MAX_LOOKED_FOR:
+        raise Problem(422, f"'begins' has {MAX_LOOKED_FOR} characters at most.", kind="query")
+    logon = session.visitor.logon if len(begins) >= MIN_LOOKED_FOR else None
+    found = [] if logon is None else await logon.addresses(begins)
+    return answer([{"name": one.name, "mail": one.mail} for one in found])
+
+
 async def start(api: Api, request: web.Request) -> web.Response:
     """Scan what lies in the device, and deliver it as the process says."""
     workflow = _workflow(api)
@@ -150,6 +163,7 @@ RESOURCES = (
     ("POST", "/session", log_on),
     ("DELETE", "/session", log_off),
     ("GET", "/processes", processes),
+    ("GET", "/addresses", addresses),
     ("GET", "/processes/{id}", process),
     ("POST", "/processes/{id}/start", start),
     ("GET", "/deliveries", deliveries),

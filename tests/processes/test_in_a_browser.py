@@ -8,9 +8,11 @@ import pytest
 from panel.browser import Screen, chromium, screenshots
 from playwright.sync_api import Browser
 from processes.conftest import MakeOperator, Site
-from processes.documents import email, share, switch
+from processes.documents import EML, document, email, share, switch
 from processes.test_at_the_panel import FEEDER
 from processes.test_sessions import KNOWN, write_badges
+from support import slapd
+from support.slapd import process_entry
 
 pytestmark = pytest.mark.slow
 
@@ -121,3 +123,41 @@ def test_without_scan_processes_there_is_nothing_to_see(
     screen = open_page(joe.device.panel)
     screen.agree()
     assert screen.texts("#workflow-title") == []
+
+
+def test_an_address_is_looked_up_in_the_directory(
+    bonsai: None, site: Site, make_operator: MakeOperator, open_page: Any, tmp_path: Path
+):
+    text = document(
+        email("office@example.org", can_add=True), server="127.0.0.1", parameters=FEEDER
+    )
+    with slapd.running(tmp_path / "slapd", process_entry("Letters", text)) as directory:
+        joe = make_operator(
+            sheets=1,
+            process_folder=None,
+            directory=directory.secure_url,
+            directory_ca=str(directory.ca),
+            directory_user_dn=slapd.USER_DN,
+        )
+        screen = open_page(joe.device.panel)
+        page = screen.page
+        page.get_by_label("Name").fill("joe")
+        page.get_by_label("Password").fill("secret of joe")
+        screen.button("Log on").click()
+        screen.until(lambda: screen.texts("#processes .title") == ["Letters"], "the process")
+        screen.button("Choose: Letters").click()
+        look_up = page.get_by_label("Look up an address")
+        look_up.press_sequentially("jo")
+        screen.until(lambda: page.locator("#addresses option").count() == 1, "an address")
+        assert page.locator("#addresses option").text_content() == "Joe Doe"
+        screen.check_accessible()
+        look_up.fill("joe.doe@example.org")  # as a browser does when one is chosen
+        further = page.get_by_label("Further e-mail")
+        assert further.input_value() == "joe.doe@example.org\n"
+        assert look_up.input_value() == ""
+        screen.button("Scan and deliver").click()
+        joe.log_on(user="joe", password="secret of joe")
+        joe.ended(1)
+    (create,) = [body for name, _, body in site.server.requests if name == "CreatePostScanJob"]
+    sent = [one.text for one in create.iter(f"{{{EML}}}EmailAddress")]
+    assert sent == ["office@example.org", "joe.doe@example.org"]

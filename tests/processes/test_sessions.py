@@ -5,6 +5,7 @@ import logging
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from clients.dsp_server import DSP
@@ -96,6 +97,20 @@ def test_two_users_have_each_their_own(site: Site, with_directory: MakeOperator)
     for method, path in (("POST", "/cancel"), ("POST", "/retry"), ("DELETE", "")):
         refused(joe(method, f"deliveries/{number}{path}"), 403, "owner")
     assert ann("DELETE", f"deliveries/{number}").status == 204
+
+
+def test_addresses_are_looked_up_in_the_directory(with_directory: MakeOperator):
+    joe = with_directory()
+    refused(joe("GET", "addresses?begins=joe"), 403, "NotLoggedOn")
+    joe.log_on(**JOE)
+    wanted = [{"name": "Joe Doe", "mail": "joe.doe@example.org"}]
+    for begins in ("joe", "JOE%20D", "Do", "joe.doe@"):
+        assert joe("GET", f"addresses?begins={begins}").json == wanted
+    for nobody in ("nobody", "oe", "*)(mail=*", "an"):
+        assert joe("GET", f"addresses?begins={quote(nobody)}").json == [], "or without an address"
+    for too_short in ("addresses", "addresses?begins=", "addresses?begins=j"):
+        assert joe("GET", too_short).json == []
+    refused(joe("GET", f"addresses?begins={'j' * 65}"), 422, "query")
 
 
 def test_who_is_refused(with_directory: MakeOperator, caplog: pytest.LogCaptureFixture):

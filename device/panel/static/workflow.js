@@ -38,6 +38,7 @@ export function setUp() {
 }
 
 let offered = false;
+let directory = false; // whether users log on at one
 let delivering = false;
 
 /** Where nothing is offered, and nothing on its way, there is nothing to see. */
@@ -61,6 +62,7 @@ export async function begin() {
   }
   const asked = here.ways.length > 0 && !here.user;
   offered = here.ways.length > 0;
+  directory = here.ways.includes("password");
   set($("insecure"), "hidden", !here.insecure);
   say($("user"), here.user ? here.user.name || here.user.principal : "");
   set($("log-off"), "hidden", !here.user || here.ways.length === 0);
@@ -111,13 +113,38 @@ async function choose(id) {
     el("h3", { id: "process-title", text: chosen.name, tabindex: "-1" }),
     el("dl", {}, ...facts.filter(([, text]) => text).flatMap(([name, text]) => [el("dt", { text: name }), el("dd", { text })])),
     ...(chosen.may_change_file_name ? [field("File name", el("input", { name: "file_name", value: chosen.file_name }))] : []),
-    ...(chosen.may_add_emails ? [field("Further e-mail addresses, one in each line", el("textarea", { name: "emails", rows: "2" }))] : []),
+    ...(chosen.may_add_emails ? [field("Further e-mail addresses, one in each line", el("textarea", { name: "emails", rows: "2" })), ...lookup()] : []),
     ...(chosen.may_change_shares ? [field("Shares, one in each line", area("shares", chosen.shares))] : []),
     ...(open.length ? [el("details", {}, el("summary", { text: "Settings" }), el("div", { class: "settings" }, ...open.map(setting)))] : []),
     el("div", { class: "head" }, el("button", { class: "key", text: "Scan and deliver" })),
   );
   set(form, "hidden", false);
   $("process-title").focus();
+}
+
+const PAUSE_MS = 200; // in typing, after which the directory is asked
+
+/** Finds addresses in the directory while one types; the one that is chosen goes into the list. */
+function lookup() {
+  if (!directory) return [];
+  const found = el("datalist", { id: "addresses" });
+  const input = el("input", { type: "search", list: "addresses", autocomplete: "off" });
+  let asked = 0;
+  input.addEventListener("input", async () => {
+    const text = input.value.trim();
+    const chosen = [...found.children].find((one) => one.value === text);
+    if (chosen) {
+      const emails = $("process").elements.emails;
+      emails.value = [...emails.value.split("\n").filter((one) => one.trim()), text, ""].join("\n");
+      input.value = "";
+    }
+    const mine = ++asked;
+    await new Promise((done) => setTimeout(done, PAUSE_MS));
+    if (mine !== asked) return;
+    const people = chosen || text.length < 2 ? [] : await ask("GET", `addresses?begins=${encodeURIComponent(text)}`).catch(() => []);
+    if (mine === asked) found.replaceChildren(...people.map((one) => el("option", { value: one.mail, text: one.name })));
+  });
+  return [field("Look up an address", input), found];
 }
 
 const field = (name, input) => el("label", {}, name, input);
