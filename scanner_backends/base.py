@@ -96,7 +96,7 @@ class RawPage:
     The page may differ by a few pixels from what was asked; the caller crops or pads.
 
     `file` holds these very samples, and tells the resolution that was asked for, where there is
-    such a file. Whoever takes it as it is does not begin with the bands.
+    such a file. Whoever takes it as it is need not begin with the bands.
     """
 
     width_px: int

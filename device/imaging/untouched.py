@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from device.imaging.colour import SAMPLES
-from device.imaging.miniature import HEIGHT_PX, QUALITY, WIDTH_PX
+from device.imaging.miniature import HEIGHT_PX, QUALITY, WIDTH_PX, Miniature
 from device.imaging.spec import ImageSpec
 from scanner_backends.base import FileKind, RawPage
 
@@ -41,11 +41,20 @@ def pieces_of(file: Path) -> Iterator[bytes]:
             yield piece
 
 
-def miniature_of(file: Path) -> bytes:
-    """A small picture of the file's page, a JPEG. A JPEG is decoded small for it."""
+def miniature_of(page: RawPage) -> bytes:
+    """A small picture of a page whose file is given out as it is, a JPEG.
+
+    A JPEG is decoded small for it; of another file, the bands pass by.
+    """
+    assert page.file is not None
+    if page.file_kind is FileKind.PNG:
+        pictures: list[bytes] = []
+        for _ in Miniature(page, pictures.append).watched.bands:
+            pass
+        return pictures[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(file) as image, io.BytesIO() as out:
+        with Image.open(page.file) as image, io.BytesIO() as out:
             image.draft("RGB", (WIDTH_PX, HEIGHT_PX))
             image.thumbnail((WIDTH_PX, HEIGHT_PX))
             image.save(out, "JPEG", quality=QUALITY)

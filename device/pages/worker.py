@@ -257,7 +257,7 @@ class Worker:
             except OSError as error:
                 raise IoError(f"{file.name} cannot be read: {error.strerror}.") from error
             if order.picture:
-                self._pictured(order.job, miniature_of(file))
+                self._pictured(order.job, miniature_of(page))
 
         return pieces
 

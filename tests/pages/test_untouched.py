@@ -5,7 +5,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageStat
 
 from device.imaging.spec import ImageSpec
 from device.pages.supervisor import PageLine
@@ -131,15 +131,21 @@ async def test_a_file_not_touched_has_the_pixels_of_one_made_anew(fetch):
         assert ImageChops.difference(one, other).getbbox() is None
 
 
-async def test_its_picture_is_made_too(tmp_path, line, fetch):
-    file = jfif()
-    assert await fetch(file, "jfif") == file
+@pytest.mark.parametrize(
+    ("file", "format", "expected"), [(jfif(), "jfif", (240, 180)), (png(), "png", SIZE)]
+)
+async def test_its_picture_is_made_too(tmp_path, line, fetch, file, format, expected):
+    assert await fetch(file, format) == file
     source = await line(f"images:{tmp_path / 'stack'}")
     pictures: list[bytes] = []
     source.pictured = lambda job_id, picture: pictures.append(picture)
     place = [px * MM_PER_INCH / DPI for px in (0, 0, *SIZE)]
     request = ScanRequest(Source.FLATBED, Mode.COLOR, 8, DPI, DPI, *place)
-    image = await source.page(1, 0, request, ImageSpec("jfif", "RGB24", *SIZE, DPI, DPI))
+    image = await source.page(1, 0, request, ImageSpec(format, "RGB24", *SIZE, DPI, DPI))
     assert b"".join([piece async for piece in image]) == file
     with Image.open(BytesIO(pictures[0])) as small:
-        assert small.size == (240, 180)
+        assert small.size == expected
+        means = [
+            ImageStat.Stat(one.convert("RGB")).mean for one in (small, Image.open(BytesIO(file)))
+        ]
+        assert means[0] == pytest.approx(means[1], abs=3)
