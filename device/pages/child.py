@@ -12,7 +12,7 @@ from device.child_process import environment
 from device.pages import frames
 from device.pages.frames import Frame, Order, QuitOrder
 
-READ_LIMIT = 256 * 1024
+READ_LIMIT = 64 * 1024
 """Bytes. asyncio stops reading the pipe at twice this: what a slow peer costs in memory."""
 
 
