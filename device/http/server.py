@@ -58,8 +58,10 @@ def open_sockets(host: str, port: int) -> list[socket.socket]:
 
 
 def _resolve(host: str) -> list[tuple[socket.AddressFamily, str]]:
+    # As text, it would load the tables of international names, which few need.
+    name = host.encode() if host.isascii() else host
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError:
         raise ConfigError(f"The host {host!r} is no address of this machine.") from None
     # One socket: of a name with several addresses, the first is listened on.

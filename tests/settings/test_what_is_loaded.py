@@ -66,6 +66,7 @@ def test_a_device_loads_nothing_that_it_was_not_asked_for(loaded):
             "wsdiscovery",
             "importlib.metadata",
             "zipfile",
+            "stringprep",
         }
     )
     assert found.isdisjoint({"device.dsp", "device.processes", "device.directory", "scan_server"})
