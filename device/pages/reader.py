@@ -67,9 +67,10 @@ class BandReader:
             assert source is not None
             error: BaseException | None = None
             try:
-                for band in source:
-                    if not self._added(band):
-                        break
+                length = 0
+                while self._wanted(length) and (band := next(source, None)) is not None:
+                    length = len(band)
+                    self._add(band)
                     del band  # while the next one is read
             except BaseException as caught:  # noqa: BLE001 - raised again where it is waited for
                 error = caught
@@ -79,14 +80,16 @@ class BandReader:
                 error = None
                 self._changed.notify_all()
 
-    def _added(self, band: bytes) -> bool:
-        """Wait until there is room for the band; False when nobody wants it."""
+    def _wanted(self, length: int) -> bool:
+        """Wait until there is room for a band of about `length` bytes; False if nobody wants it."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopping or self._has_room(len(band)))
-            if not self._stopping:
-                self._bands.append(band)
-                self._changed.notify_all()
+            self._changed.wait_for(lambda: self._stopping or self._has_room(length))
             return not self._stopping
+
+    def _add(self, band: bytes) -> None:
+        with self._changed:
+            self._bands.append(band)
+            self._changed.notify_all()
 
     def _has_room(self, length: int) -> bool:
         if len(self._bands) >= BANDS_AHEAD:
