@@ -63,10 +63,6 @@ WARM_UP_ASK_S = 0.5
 
 _PR_SET_PDEATHSIG = 1
 _F_SETPIPE_SZ = 1031
-_M_MMAP_THRESHOLD = -3
-_LARGE = 256 << 10
-"""Bytes. Memory of that size goes back to the system at once. The C library would learn from the
-first bands to keep it, in holes between which nothing fits, and twice as much of it."""
 
 log = logging.getLogger(__name__)
 
@@ -381,17 +377,11 @@ def guarded_pipes() -> tuple[BinaryIO, BinaryIO]:
 
 
 def become_a_child(niceness: int = NICENESS) -> None:
-    """Be nice, ignore Ctrl-C (it goes to the whole group; main decides), die with the parent.
-
-    And give large memory back.
-    """
+    """Be nice, ignore Ctrl-C (it goes to the whole group; main decides), die with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(niceness)
     if sys.platform == "linux":
-        library = ctypes.CDLL(None)
-        library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if hasattr(library, "mallopt"):  # musl has none
-            library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def main(arguments: list[str]) -> int:

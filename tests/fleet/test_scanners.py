@@ -37,7 +37,7 @@ class Fleet:
             host="127.0.0.1",
             port=0,
             discovery=False,
-            panel=False,
+            panel_port=0,
             state_dir=tmp_path / "state",
             spool_dir=tmp_path / "spool",
         )

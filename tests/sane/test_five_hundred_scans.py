@@ -54,7 +54,9 @@ def test_five_hundred_scans_leave_nothing_behind(start_device):
 
     def worker() -> int:
         """Another one than at the start, if the driver hung; that is what there are workers for."""
-        (only,) = children(main)
+        (only,) = wait_until(
+            lambda: (found := children(main))[1:] == [] and found, 20, "one worker"
+        )
         return only
 
     def held() -> dict[str, int]:
