@@ -277,6 +277,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dpi", [100, 50])
 @pytest.mark.parametrize("kind", KINDS)
 def test_memory_does_not_grow_with_the_page(tmp_path: Path, kind, dpi):

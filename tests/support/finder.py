@@ -23,7 +23,9 @@ GROUP = ("239.255.255.250", 3702)
 
 
 def say(**message: Any) -> None:
-    print(json.dumps(message), flush=True)
+    # In one piece: several threads talk.
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
 
 
 def described(service: Any) -> dict[str, Any]:
