@@ -23,8 +23,7 @@ class SoapReply(web.StreamResponse):
     """The answer to a POST: an envelope, and whether the connection stays."""
 
     def __init__(self, status: int, envelope: bytes) -> None:
-        # Not as StreamResponse begins: with a multidict and a dictionary that nobody would read.
-        self._status = status
+        super().__init__(status=status)
         self._envelope = envelope
         self._kept = False
 
