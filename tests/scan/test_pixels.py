@@ -269,6 +269,7 @@ def wishes():
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @conformance("EL-44", "EL-45", "EL-46", "EL-47", "EL-34")
 @given(wish=wishes())
 @settings(

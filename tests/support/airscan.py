@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,8 +86,7 @@ class Airscan:
         timeout_s: float = 120,
     ) -> Scanned:
         """Scan one page, or with `batch` until the feeder is empty; pages are PNG files."""
-        out = self.directory / f"pages{len([*self.directory.glob('pages*')])}"
-        out.mkdir()
+        out = Path(tempfile.mkdtemp(prefix="pages", dir=self.directory))  # two may scan at once
         command = ["scanimage", "-d", sane_name, "--format=png", "--mode", mode]
         if dpi is not None:
             command += ["--resolution", str(dpi)]
