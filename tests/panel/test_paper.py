@@ -198,7 +198,7 @@ def test_too_much_is_refused(device, panel, monkeypatch):
             400,
         ),
         (
-            b'--x\r\nContent-Disposition: form-data; name="a\x19"\r\n\r\n1\r\n--x--\r\n',
+            b"--x\r\nContent-Disposition form-data\r\n\r\n1\r\n--x--\r\n",
             "multipart/form-data; boundary=x",
             400,
         ),
