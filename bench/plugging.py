@@ -21,6 +21,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+from run import memory_mb
+
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from support.sane_test import configure
@@ -66,8 +68,7 @@ class Program:
 
     def memory_mb(self) -> float:
         """What the main process holds now."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
+        return memory_mb(self.process.pid)
 
 
 def main() -> None:

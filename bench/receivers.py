@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aiohttp import web
+from run import peak_mb
 
 DSP = "http://schemas.microsoft.com/windows/2008/12/wdp/distributedscan/processing"
 PSP = "http://schemas.microsoft.com/windows/2008/02/imaging/postscan/psp"
@@ -257,12 +258,6 @@ def started(*command: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def peak_mb(pid: int) -> float:
-    """Largest resident size so far, in MB."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
 
 
 def check(store: Path, load: Load, rest: memoryview) -> None:

@@ -97,8 +97,13 @@ def stream(url: str, body: bytes) -> Iterator[memoryview]:
 
 def peak_mb(pid: int) -> float:
     """Largest resident size so far, in MB."""
+    return memory_mb(pid, "VmHWM")
+
+
+def memory_mb(pid: int, name: str = "VmRSS") -> float:
+    """Resident size in MB, by its name in /proc: now, or the peak (`VmHWM`)."""
     status = Path(f"/proc/{pid}/status").read_text()
-    match = re.search(r"VmHWM:\s+(\d+) kB", status)
+    match = re.search(rf"{name}:\s+(\d+) kB", status)
     return int(match[1]) / 1024 if match else 0.0
 
 

@@ -71,11 +71,7 @@ def server() -> Iterator[Store]:
 
 @pytest.fixture
 def place(tmp_path: Path, server: Store) -> Place:
-    for key in server.objects():
-        server.client.delete_object(Bucket="scans", Key=key)
-    server.asked.clear()
-    server.instead.clear()
-    server.after.clear()
+    server.begin_anew()
     return Place(tmp_path, server)
 
 

@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 from chaos.parties import Server
-from clients.dsp_client import FSH, DspClient, file_share
+from clients.dsp_client import FSH, file_share
 from eventing.subscriber import free_port
 from support.postgres import Postgres as Cluster
 from support.s3_server import Store, s3_server
@@ -26,7 +26,7 @@ from scan_server import bucket_storage
 from scan_server import cluster as cluster_module
 
 from .conftest import Running, Start
-from .test_cluster import execute, finished, page
+from .test_cluster import execute, finished, others_go_on, page
 from .test_panel import Panel
 
 UNC = r"\\h\scans"
@@ -40,9 +40,7 @@ def s3() -> Iterator[Store]:
 
 @pytest.fixture
 def settings(s3: Store, tmp_path: Path) -> Path:
-    for key in s3.objects():
-        s3.client.delete_object(Bucket="scans", Key=key)
-    s3.instead.clear()
+    s3.begin_anew()
     (tmp_path / "secret").write_text(s3.secret_key)
     path = tmp_path / "bucket.toml"
     path.write_text(
@@ -114,26 +112,7 @@ async def test_others_go_on_with_the_jobs_of_a_server_that_was_killed(
     postgres: Cluster, settings: Path, s3: Store, tmp_path: Path
 ) -> None:
     """Nothing but the bucket and the database is shared, and neither has the killed one's disk."""
-    url = postgres.url()
-    server = Server(tmp_path, database=url, bucket=settings)
-    await server.begin()
-    client = DspClient(f"http://127.0.0.1:{server.port}/ScanServer")
-    tokens = [client.new_job() for _ in range(3)]
-    for number, token in enumerate(tokens):
-        client.send_image(token, 1, page(number))
-    for token in tokens[1:]:
-        client.end(token)
-    server.kill()
-    other = Server(tmp_path, database=url, name="other", bucket=settings)
-    await other.begin()
-    dead = (tmp_path / "server" / "server-id").read_text()
-    execute(url, f"UPDATE servers SET seen = now() - interval '1 hour' WHERE server = '{dead}'")
-    client = DspClient(f"http://127.0.0.1:{other.port}/ScanServer")
-    client.end(tokens[0])
-    for token in tokens:
-        found = await asyncio.to_thread(finished, client, token)
-        assert found.text("JobState") == "Completed"
-    assert other.delivered() == Counter(map(page, range(3)))
+    other = await others_go_on(tmp_path, postgres.url(), bucket=settings)
     wait_until(lambda: not keys(s3), 15, "empty bucket")
     other.kill()
 

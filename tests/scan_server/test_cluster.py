@@ -205,11 +205,13 @@ def test_others_go_on_at_once_when_a_server_ends(
     assert list(pair[0].files().values()) == [page(1)]
 
 
-async def test_others_go_on_with_the_jobs_of_a_server_that_was_killed(
-    url: str, tmp_path: Path
-) -> None:
-    """Jobs of which one waits and one has delivered a part: every page is there once."""
-    server = Server(tmp_path, database=url)
+async def others_go_on(tmp_path: Path, url: str, bucket: Path | None = None) -> Server:
+    """Kill a server of which one job waits and one has delivered a part: every page is there once.
+
+    The documents are in a folder that both have, or in the bucket that a file describes. Returns
+    the server that went on, for the caller to kill.
+    """
+    server = Server(tmp_path, database=url, bucket=bucket)
     await server.begin()
     client = DspClient(f"http://127.0.0.1:{server.port}/ScanServer")
     tokens = [client.new_job() for _ in range(3)]
@@ -218,7 +220,7 @@ async def test_others_go_on_with_the_jobs_of_a_server_that_was_killed(
     for token in tokens[1:]:
         client.end(token)
     server.kill()
-    other = Server(tmp_path, database=url, name="other")
+    other = Server(tmp_path, database=url, name="other", bucket=bucket)
     await other.begin()
     dead = (tmp_path / "server" / "server-id").read_text()
     execute(url, f"UPDATE servers SET seen = now() - interval '1 hour' WHERE server = '{dead}'")
@@ -228,6 +230,13 @@ async def test_others_go_on_with_the_jobs_of_a_server_that_was_killed(
         found = await asyncio.to_thread(finished, client, token)
         assert found.text("JobState") == "Completed"
     assert other.delivered() == Counter(map(page, range(3)))
+    return other
+
+
+async def test_others_go_on_with_the_jobs_of_a_server_that_was_killed(
+    url: str, tmp_path: Path
+) -> None:
+    other = await others_go_on(tmp_path, url)
     other.kill()
 
 

@@ -45,6 +45,14 @@ class Store:
 
         return answer
 
+    def begin_anew(self) -> None:
+        """Forget what was stored and asked, and do as asked again."""
+        for key in self.objects():
+            self.client.delete_object(Bucket="scans", Key=key)
+        self.asked.clear()
+        self.instead.clear()
+        self.after.clear()
+
     def objects(self, bucket: str = "scans") -> dict[str, bytes]:
         """Everything in a bucket."""
         found = self.client.list_objects_v2(Bucket=bucket).get("Contents", [])
