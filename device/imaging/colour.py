@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from PIL import Image
 
-from device.imaging.rows import BAND_ROWS, image_of, rebanded, upper_bytes
-from scanner_backends.base import Mode, RawPage
+from device.imaging.rows import image_of, rebanded, upper_bytes
+from scanner_backends.base import Mode, RawPage, band_rows
 from scanner_backends.errors import Inval
 from scanner_backends.pixels import doubled
 
@@ -100,7 +100,7 @@ def _diffused(page: RawPage) -> Iterator[bytes]:
     away. Bands are cut to one height first: the result does not depend on the source's.
     """
     above = b""
-    for band in rebanded(page, BAND_ROWS):
+    for band in rebanded(page, band_rows(page.stride)):
         image = image_of(page, above + band)
         skipped = len(above) // page.stride
         black_white = image.convert("1", dither=Image.Dither.FLOYDSTEINBERG)

@@ -12,10 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from device.imaging import colour, scale, tone
-from device.imaging.rows import BAND_ROWS, rebanded, white_rows
+from device.imaging.rows import rebanded, white_rows
 from device.imaging.spec import ImageSpec
 from device.imaging.turn import turned
-from scanner_backends.base import MM_PER_INCH, RawPage, ScanRequest
+from scanner_backends.base import MM_PER_INCH, RawPage, ScanRequest, band_rows
 
 
 def fit(
@@ -31,7 +31,7 @@ def fit(
         spool_dir: where pages that must be turned are kept meanwhile; the system's if None.
 
     Returns:
-        A page of bands of BAND_ROWS rows, the last one shorter. With `Grayscale4` its depth is 4:
+        A page of bands of `band_rows` rows, the last one shorter. With `Grayscale4` its depth is 4:
         two samples in each byte, the left one in the upper half.
 
     Raises:
@@ -50,7 +50,7 @@ def fit(
     steps = turned(steps, spec.rotation, spool_dir)
     steps = tone.toned(steps, spec, spool_dir)
     steps = colour.coloured(steps, spec.color, spec.content_type)
-    return replace(steps, bands=rebanded(steps, BAND_ROWS))
+    return replace(steps, bands=rebanded(steps, band_rows(steps.stride)))
 
 
 def cropped(page: RawPage, width: int, height: int) -> RawPage:
@@ -71,7 +71,7 @@ def _rows_cut(page: RawPage, target: RawPage, height: int) -> Iterator[bytes]:
         yield _columns_cut(band[: rows * page.stride], page, target)
         left -= rows
     while left:
-        rows = min(left, BAND_ROWS)
+        rows = min(left, band_rows(target.stride))
         yield white_rows(target, rows)
         left -= rows
 

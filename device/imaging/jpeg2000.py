@@ -15,9 +15,9 @@ from pathlib import Path
 
 from device.imaging.density import density
 from device.imaging.machine import has_jpeg2k
-from device.imaging.rows import BAND_ROWS, image_of
+from device.imaging.rows import image_of
 from device.imaging.spec import ImageSpec
-from scanner_backends.base import Mode, RawPage
+from scanner_backends.base import Mode, RawPage, band_rows
 from scanner_backends.errors import Inval
 
 MAX_TILES = 65_535
@@ -36,7 +36,7 @@ def encode(page: RawPage, spec: ImageSpec, spool_dir: Path | None) -> Iterator[b
     """
     if not has_jpeg2k():
         raise Inval("This machine has no OpenJPEG.")
-    if page.height_px > MAX_TILES * BAND_ROWS:
+    if page.height_px > MAX_TILES * band_rows(page.stride):
         raise Inval(f"A JPEG 2000 file of {page.height_px} rows cannot be made.")
     top = 0
     coding: bytes | None = None
@@ -97,7 +97,8 @@ def _main_header(stream: bytes) -> tuple[dict[bytes, bytes], int]:
 def _head(page: RawPage, segments: dict[bytes, bytes]) -> bytes:
     """The main header, with the sizes of the page and of its tiles."""
     size = segments[_SIZ]
-    area = struct.pack(">8L", page.width_px, page.height_px, 0, 0, page.width_px, BAND_ROWS, 0, 0)
+    tile = (page.width_px, band_rows(page.stride))
+    area = struct.pack(">8L", page.width_px, page.height_px, 0, 0, *tile, 0, 0)
     return _SOC + size[:6] + area + size[6 + len(area) :] + segments[_COD] + segments[_QCD]
 
 

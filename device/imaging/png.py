@@ -18,9 +18,9 @@ from typing import Protocol
 from PIL import Image, ImageChops
 
 from device.imaging.density import density, per_metre
-from device.imaging.rows import BAND_ROWS, rebanded, swapped
+from device.imaging.rows import rebanded, swapped
 from device.imaging.spec import ImageSpec
-from scanner_backends.base import Mode, RawPage
+from scanner_backends.base import Mode, RawPage, band_rows
 
 LEVEL = 1
 """Scanner noise does not compress: level 6 takes four times as long to save a sixth."""
@@ -79,7 +79,7 @@ def _filtered(page: RawPage) -> Iterator[bytes]:
     stride = page.stride
     number = _UP if page.depth >= 8 else _NONE
     above = bytes(stride)
-    for slice_ in rebanded(page, max(1, min(BAND_ROWS, _SLICE // stride))):
+    for slice_ in rebanded(page, max(1, min(band_rows(stride), _SLICE // stride))):
         band = swapped(slice_) if page.depth == 16 and sys.byteorder == "little" else slice_
         size = (stride, len(band) // stride)
         filtered = Image.frombytes("L", size, band)

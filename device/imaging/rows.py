@@ -9,10 +9,6 @@ from PIL import Image
 
 from scanner_backends.base import Mode, RawPage
 
-BAND_ROWS = 64
-"""Rows of a band. A multiple of 16, which JPEG's blocks need; of the heights from 16 to 256 it is
-the fastest in the least memory (measured at 1200 dpi)."""
-
 _MODES = {Mode.LINEART: "1", Mode.GRAY: "L", Mode.COLOR: "RGB"}
 _LOW = 0 if sys.byteorder == "little" else 1
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from math import ceil, floor
 
 from device.imaging.colour import to_samples
-from device.imaging.rows import BAND_ROWS, image_of
-from scanner_backends.base import RawPage
+from device.imaging.rows import image_of
+from scanner_backends.base import RawPage, band_rows
 from scanner_backends.errors import Inval
 from scanner_backends.pixels import resampling, resized
 
@@ -42,7 +42,8 @@ def _resampled(page: RawPage, target: RawPage) -> Iterator[bytes]:
     way = resampling(sizes[0], sizes[1])
     ratio = page.height_px / target.height_px
     reach = 2 * max(1.0, ratio) + 1
-    rows = max(1, min(BAND_ROWS, floor(4 * BAND_ROWS / ratio)))
+    most = band_rows(target.stride)
+    rows = max(1, min(most, floor(4 * most / ratio)))
     held, first = b"", 0
     for top in range(0, target.height_px, rows):
         bottom = min(top + rows, target.height_px)

@@ -12,9 +12,9 @@ from io import BytesIO
 from PIL import TiffImagePlugin
 
 from device.imaging.jpeg_bands import EOI, SOI, band_jpegs, check_sides, subsampling_of
-from device.imaging.rows import BAND_ROWS, image_of
+from device.imaging.rows import image_of
 from device.imaging.spec import ImageSpec
-from scanner_backends.base import Mode, RawPage
+from scanner_backends.base import Mode, RawPage, band_rows
 from scanner_backends.errors import IoError
 
 SHORT, LONG, RATIONAL, UNDEFINED = 3, 4, 5, 7
@@ -59,22 +59,23 @@ def strips_of(page: RawPage, spec: ImageSpec) -> Strips:
 
 def _fax(page: RawPage, compression: str) -> Iterator[bytes]:
     """Each band as a one-strip TIFF of Pillow's; its strip is ours."""
+    rows = band_rows(page.stride)
     for band in page.bands:
         with BytesIO() as file:
             image = image_of(page, band.translate(_INVERTED))
-            image.save(file, "TIFF", compression=compression, tiffinfo={_ROWS_PER_STRIP: BAND_ROWS})
+            image.save(file, "TIFF", compression=compression, tiffinfo={_ROWS_PER_STRIP: rows})
             file.seek(0)
             with TiffImagePlugin.TiffImageFile(file) as made:
                 offsets = made.tag_v2[_STRIP_OFFSETS]
                 counts = made.tag_v2[_STRIP_BYTE_COUNTS]
             if len(offsets) != 1:
-                raise IoError(f"Pillow made {len(offsets)} strips of {BAND_ROWS} rows.")
+                raise IoError(f"Pillow made {len(offsets)} strips of {rows} rows.")
             yield file.getvalue()[offsets[0] : offsets[0] + counts[0]]
 
 
 def _jpeg(page: RawPage, spec: ImageSpec) -> Strips:
     """Each strip is an abbreviated JPEG; the tables are the page's own, once."""
-    check_sides(page.width_px, BAND_ROWS)
+    check_sides(page.width_px, band_rows(page.stride))
     strips = Strips(7, 6 if page.mode is Mode.COLOR else 1, iter(()))
 
     def pieces() -> Iterator[bytes]:

@@ -17,10 +17,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from device.imaging.density import density
-from device.imaging.rows import BAND_ROWS
 from device.imaging.spec import ImageSpec
 from device.imaging.strips import LONG, RATIONAL, SHORT, UNDEFINED, Field, Strips, strips_of
-from scanner_backends.base import RawPage
+from scanner_backends.base import RawPage, band_rows
 from scanner_backends.errors import Inval
 
 MAX_FILE = 2**32 - 1
@@ -34,7 +33,7 @@ _ROOM = 1 << 20  # for a directory
 
 
 def encode(page: RawPage, spec: ImageSpec, spool_dir: Path | None) -> Iterator[bytes]:
-    """A TIFF file with one page, a strip for each BAND_ROWS rows."""
+    """A TIFF file with one page, a strip for each band."""
     return encode_document(iter([(page, spec)]), spool_dir)
 
 
@@ -134,7 +133,7 @@ def _fields(
         (273, LONG, offsets),  # StripOffsets
         (274, SHORT, [1]),  # Orientation: upright
         (277, SHORT, [page.channels]),
-        (278, LONG, [BAND_ROWS]),  # RowsPerStrip
+        (278, LONG, [band_rows(page.stride)]),  # RowsPerStrip
         (279, LONG, counts),  # StripByteCounts
         (282, RATIONAL, [x_dpi, 1]),
         (283, RATIONAL, [y_dpi, 1]),

@@ -20,9 +20,9 @@ from tempfile import TemporaryFile
 from PIL import ImageFilter
 
 from device.imaging.colour import to_samples
-from device.imaging.rows import BAND_ROWS, image_of, rebanded
+from device.imaging.rows import image_of, rebanded
 from device.imaging.spec import ImageSpec
-from scanner_backends.base import Mode, RawPage
+from scanner_backends.base import Mode, RawPage, band_rows
 
 _PAPER_MARGIN = 8
 """How far below the commonest value paper still counts as white: scanner noise."""
@@ -67,7 +67,7 @@ def _auto_exposed(page: RawPage, spool_dir: Path | None) -> Iterator[bytes]:
             for channel in range(page.channels)
             for value in _whitening(counts[256 * channel : 256 * (channel + 1)])
         ]
-        while band := spool.read(BAND_ROWS * page.stride):
+        while band := spool.read(band_rows(page.stride) * page.stride):
             yield image_of(page, band).point(tables).tobytes()
 
 
@@ -86,7 +86,7 @@ def _sharpened(page: RawPage, sharpness: int) -> Iterator[bytes]:
     weights = [-amount * weight / 16 for weight in _BLUR]
     weights[4] += 1 + amount
     kernel = ImageFilter.Kernel((3, 3), weights, scale=1)
-    bands = rebanded(page, BAND_ROWS)
+    bands = rebanded(page, band_rows(page.stride))
     above, band = b"", next(bands, b"")
     while band:
         below = next(bands, b"")

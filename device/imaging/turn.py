@@ -14,9 +14,11 @@ from typing import IO
 
 from PIL import Image
 
-from device.imaging.rows import BAND_ROWS, band_of, planes_of, rebanded
-from scanner_backends.base import RawPage
+from device.imaging.rows import band_of, planes_of, rebanded
+from scanner_backends.base import RawPage, band_rows
 from scanner_backends.errors import Inval
+
+TILE_PX = 64
 
 _TURNS = {90: Image.Transpose.ROTATE_270, 270: Image.Transpose.ROTATE_90}  # Pillow's run left
 
@@ -40,7 +42,7 @@ def turned(page: RawPage, degrees: int, spool_dir: Path | None) -> RawPage:
 def _upside_down(page: RawPage, spool_dir: Path | None) -> Iterator[bytes]:
     with TemporaryFile(dir=spool_dir) as spool:
         starts = [0]
-        for band in rebanded(page, BAND_ROWS):
+        for band in rebanded(page, band_rows(page.stride)):
             spool.write(band)
             starts.append(starts[-1] + len(band))
         for start, end in zip(starts[-2::-1], starts[:0:-1], strict=True):
@@ -52,7 +54,7 @@ def _upside_down(page: RawPage, spool_dir: Path | None) -> Iterator[bytes]:
 def _quarter(
     page: RawPage, target: RawPage, degrees: int, spool_dir: Path | None
 ) -> Iterator[bytes]:
-    """A tile's pixels, `BAND_ROWS` to a side, become one piece of a strip of the result."""
+    """A tile's pixels, `TILE_PX` to a side, become one piece of a strip of the result."""
     with TemporaryFile(dir=spool_dir) as spool:
         tiles = _lay_tiles(page, degrees, spool)
         for strip in tiles if degrees == 90 else reversed(tiles):
@@ -63,17 +65,17 @@ _Tile = tuple[int, int, int, int]  # offset in the file, bytes, width and height
 
 
 def _lay_tiles(page: RawPage, degrees: int, spool: IO[bytes]) -> list[list[_Tile]]:
-    """Write the page as turned tiles; the list has a strip for each BAND_ROWS columns.
+    """Write the page as turned tiles; the list has a strip for each TILE_PX columns.
 
     The tiles lie in the order in which they come; a strip is gathered with one read per band,
     64 times fewer than one per row.
     """
-    strips: list[list[_Tile]] = [[] for _ in range(0, page.width_px, BAND_ROWS)]
+    strips: list[list[_Tile]] = [[] for _ in range(0, page.width_px, TILE_PX)]
     offset = 0
-    for band in rebanded(page, BAND_ROWS):
+    for band in rebanded(page, TILE_PX):
         planes = planes_of(page, band)
-        for strip, left in zip(strips, range(0, page.width_px, BAND_ROWS), strict=True):
-            area = (left, 0, min(left + BAND_ROWS, page.width_px), planes[0].height)
+        for strip, left in zip(strips, range(0, page.width_px, TILE_PX), strict=True):
+            area = (left, 0, min(left + TILE_PX, page.width_px), planes[0].height)
             pieces = [plane.crop(area).transpose(_TURNS[degrees]) for plane in planes]
             tile = band_of(pieces)
             spool.write(tile)

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import BinaryIO
 
-from scanner_backends.base import MM_PER_INCH, Abilities, RawPage, ScanRequest
+from scanner_backends.base import MM_PER_INCH, Abilities, RawPage, ScanRequest, band_rows
 from scanner_backends.errors import BackendError, Cancelled, Inval, IoError
 from scanner_backends.sane import mapping
 from scanner_backends.sane.abilities import abilities
@@ -22,10 +22,7 @@ from scanner_backends.sane.roles import FEEDERS
 from scanner_backends.sane.samples import Shape, joined, shape_of
 from scanner_backends.sane.words import Frame, Handle, Parameters
 
-BAND_ROWS = 64
-"""What the encoders take at a time."""
-MAX_BAND = 4 << 20
-"""Bytes. Bands of very wide rows have fewer of them."""
+SCRAP = 256 * 1024
 NOTHING_YET_S = 0.01
 START_S = 0.5
 """How long a cancellation waits for a frame to have started: there are drivers that lose track of
@@ -182,8 +179,7 @@ class Scanner:
 
     def _rows(self, told: Parameters) -> Iterator[bytes]:
         """The rows of one frame as the device sends them, whole ones, many at a time."""
-        rows = max(1, min(BAND_ROWS, MAX_BAND // told.bytes_per_line))
-        band = bytearray(rows * told.bytes_per_line)
+        band = bytearray(band_rows(told.bytes_per_line) * told.bytes_per_line)
         view = memoryview(band)
         filled = 0
         missing = told.lines * told.bytes_per_line
@@ -227,7 +223,7 @@ class Scanner:
 
     def _end_frame(self) -> None:
         """Read what nobody wanted of the page before; without that there is no next one."""
-        scrap = memoryview(bytearray(MAX_BAND // 16))
+        scrap = memoryview(bytearray(SCRAP))
         while self._in_frame:
             self._read(scrap)
 
@@ -256,7 +252,8 @@ class Scanner:
                 file.seek(0)
             stack.pop_all()
         files = [planes[colour] for colour in _COLOURS] if three else [planes[told.frame]]
-        return _replayed(files, BAND_ROWS * told.bytes_per_line, shape.depth), lines
+        size = band_rows(told.bytes_per_line) * told.bytes_per_line
+        return _replayed(files, size, shape.depth), lines
 
     # ---- what goes wrong
 

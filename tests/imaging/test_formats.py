@@ -85,6 +85,24 @@ def test_png_and_tiff_hold_the_very_samples(making, color, width):
     assert file[8 : 8 + len(data)] == data
 
 
+@pytest.mark.parametrize(
+    ("format", "color"),
+    [
+        (format, color)
+        for format, color in EVERY
+        if color in ("RGB24", "Grayscale8") and format not in ("pdf-a", "xps")
+    ],
+)
+def test_a_page_so_wide_that_its_bands_are_low_is_whole(making, format, color):
+    """Bands have 32 rows, or 48; what tells of strips and tiles has to know it."""
+    page, picture = soft_page({"RGB24": 9000, "Grayscale8": 20_000}[color], 100, color)
+    page = making.page_of(page, picture.tobytes())
+    file = making.delivered(page, making.spec_for(page, format, color, quality=100))
+    image = making.decoded(file, format)
+    assert image.size == picture.size
+    assert psnr(image, picture) > 40
+
+
 @pytest.mark.parametrize("color", SUPPORTED["dib"])
 @pytest.mark.parametrize("width", [1, 6, 101])
 def test_a_bitmap_file_holds_the_very_samples_from_the_bottom(making, color, width):
@@ -117,7 +135,9 @@ def test_pngcheck_finds_no_fault(making, run_tool, tmp_path, color, size):
 
 
 @pytest.mark.parametrize("color", ["Grayscale8", "RGB24"])
-@pytest.mark.parametrize("size", [(1, 1), (17, 63), (200, 64), (333, 300), (1000, 1040)])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (17, 63), (200, 64), (333, 300), (1000, 1040), (11_000, 70), (45_000, 40)]
+)
 @pytest.mark.parametrize("quality", [80, 100])
 def test_djpeg_reads_a_jpeg_of_bands_as_the_whole_page(making, run_tool, color, size, quality):
     page, picture = soft_page(*size, color)
