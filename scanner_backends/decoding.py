@@ -12,8 +12,10 @@ from PIL import Image, ImageFile, ImageOps
 from scanner_backends.by_rows import bmp, jpeg, png, tiff
 from scanner_backends.by_rows.rows import PassingRows, Rows, WholeRows
 from scanner_backends.memory import available_bytes
-from scanner_backends.picture import opened
+from scanner_backends.picture import opened, tag
 from scanner_backends.pixels import BAND_ROWS, Area, reached, resampling, resized
+
+_BITS_PER_SAMPLE = 258  # of a TIFF
 
 _FEW_BYTES = 16 << 20
 """Of so much it is not worth asking whether it is there."""
@@ -51,6 +53,22 @@ def decoded(
     if image.format not in ("JPEG", "MPO"):
         size = upright.size
     return WholeRows(_plain(upright)), size
+
+
+def prove(path: Path, frame: int, image: ImageFile.ImageFile) -> None:
+    """Decode a page, to see whether that can be done. Of what is not compressed, a part will do.
+
+    Raises what `decoded` does.
+    """
+    pieces = _pieces(path, frame, image)
+    if pieces is None:
+        afford(image)
+        image.load()
+        _plain(image)
+        return
+    for _ in pieces:
+        if image.info.get("compression") == "raw":
+            return
 
 
 def _pieces(path: Path, frame: int, image: ImageFile.ImageFile) -> Iterator[Image.Image] | None:
@@ -100,6 +118,8 @@ def afford(image: ImageFile.ImageFile, *, twice: bool = False) -> None:
 
 def _plain(image: Image.Image) -> Image.Image:
     """The image in mode "1", "L", "RGB", or "I" for 16-bit grey; on white where it is clear."""
+    if tag(image, _BITS_PER_SAMPLE) == (32,) and image.mode == "I":
+        raise ValueError("samples of 32 bits")
     if image.mode.startswith("I"):
         return image if image.mode == "I" else image.convert("I")
     if image.mode == "F":

@@ -71,19 +71,22 @@ def pages_of(path: Path) -> tuple[list[PdfPage], list[str]]:
         return [], [f"{path.name}: the file is broken ({str(error).rstrip('.')})."]
     if count == 0:
         return [], [f"{path.name}: the file has no page."]
-    labels = (
-        path.name if count == 1 else f"{path.name}, page {n + 1} of {count}" for n in range(count)
-    )
-    told = zip(labels, sizes, strict=True)
-    return [PdfPage(path, index, label, size) for index, (label, size) in enumerate(told)], []
+    pages = [
+        PdfPage(path, n, path.name if count == 1 else f"{path.name}, page {n + 1} of {count}", size)
+        for n, size in enumerate(sizes)
+        if size is not None
+    ]
+    broken = count - len(pages)  # said once: a file may tell of a million pages that it has not
+    what = "the only page is broken" if count == 1 else f"of {count} pages {broken} are broken"
+    return pages, [f"{path.name}: {what}."] if broken else []
 
 
-def _size_mm(document: pypdfium2.PdfDocument, index: int) -> tuple[float, float]:
-    """The size of a page as it is seen; nothing if the page is broken."""
+def _size_mm(document: pypdfium2.PdfDocument, index: int) -> tuple[float, float] | None:
+    """The size of a page as it is seen; None if the page is broken."""
     try:
         width, height = document.get_page_size(index)
     except pypdfium2.PdfiumError:
-        return 0.0, 0.0
+        return None
     return width / _POINTS_PER_INCH * MM_PER_INCH, height / _POINTS_PER_INCH * MM_PER_INCH
 
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from scanner_backends.base import FileKind, Mode, ScanRequest
 from scanner_backends.by_rows.rows import Rows
-from scanner_backends.decoding import afford, decoded, laid_out
+from scanner_backends.decoding import afford, decoded, laid_out, prove
 from scanner_backends.errors import IoError, NoMem
 from scanner_backends.picture import (
     BOMB,
@@ -129,7 +129,7 @@ def _frames(path: Path, image: ImageFile.ImageFile) -> tuple[list[PillowPage], l
                 refused.append(f"{name}: {_TOO_LARGE}.")
                 continue
             size = size_mm(image, orientation(path, image))  # a JPEG shrinks when it is proven
-            _prove(path, image)
+            _prove(path, frame, image)
         except BOMB:  # older versions of Pillow look at every page themselves
             refused.append(f"{name}: {_TOO_LARGE}.")
             continue
@@ -148,7 +148,7 @@ def _is_preview(image: Image.Image) -> bool:
     return isinstance(kind, int) and bool(kind & _TIFF_REDUCED)
 
 
-def _prove(path: Path, image: ImageFile.ImageFile) -> None:
+def _prove(path: Path, frame: int, image: ImageFile.ImageFile) -> None:
     """Find out whether the file is whole, with as little work as each format lets us.
 
     Raises:
@@ -165,6 +165,7 @@ def _prove(path: Path, image: ImageFile.ImageFile) -> None:
             ):
                 if offset + count > size:
                     raise OSError("the file is truncated")
+        prove(path, frame, image)  # strips have no checksums, and codecs may be missing
     elif image.format == "BMP" and image.tile and image.tile[0][0] == "raw":
         _, _, offset, arguments = image.tile[0]
         stride = arguments[1] if isinstance(arguments, tuple) else 0

@@ -14,6 +14,7 @@ from scanner_backends.errors import IoError, NoDocs, SourceError
 from scanner_backends.image_files import ImageFilesBackend, natural_key
 
 INCH = 25.4
+COMPRESSION, ROWS_PER_STRIP = 259, 278  # tags of a TIFF
 
 
 @pytest.fixture
@@ -113,6 +114,45 @@ def test_broken_and_foreign_files_are_named_and_the_rest_stays(folder: Path):
     assert all(sentence.endswith(".") and "\n" not in sentence for sentence in told.refused)
     assert "not a JPEG" in told.refused[5]
     assert "empty" in told.refused[6]
+
+
+@pytest.mark.parametrize("strips", [1, 10])
+def test_a_tiff_whose_strips_cannot_be_decoded_is_refused(folder: Path, strips: int):
+    picture = noise(300, 300)
+    rows = {ROWS_PER_STRIP: 300 // strips}
+    picture.save(folder / "a.tif", compression="tiff_lzw", tiffinfo=rows)
+    picture.save(folder / "b.tif", compression="tiff_lzw", tiffinfo=rows)
+    file = bytearray((folder / "b.tif").read_bytes())
+    middle = len(file) // 2
+    file[middle : middle + 100] = b"\xff" * 100
+    (folder / "b.tif").write_bytes(file)
+    picture.save(folder / "c.tif", compression="tiff_lzw", tiffinfo=rows)
+    file = bytearray((folder / "c.tif").read_bytes())
+    place = file.find(struct.pack("<HHL", COMPRESSION, 3, 1))
+    file[place + 8 : place + 10] = struct.pack("<H", 34_925)  # LZMA2, which these strips are not
+    (folder / "c.tif").write_bytes(file)
+    told = ImageFilesBackend(str(folder)).describe()
+    assert [page.label for page in told.platen] == ["a.tif"]
+    assert [sentence.split(":")[0] for sentence in told.refused] == ["b.tif", "c.tif"]
+
+
+def test_of_a_pdf_the_pages_that_it_does_not_have_are_left_out(folder: Path):
+    noise().save(folder / "a.pdf", save_all=True, append_images=[noise()])
+    file = (folder / "a.pdf").read_bytes()
+    assert b"/Count 2" in file
+    (folder / "a.pdf").write_bytes(file.replace(b"/Count 2", b"/Count 9"))
+    told = ImageFilesBackend(str(folder)).describe()
+    assert [page.label for page in told.feeder] == ["a.pdf, page 1 of 9", "a.pdf, page 2 of 9"]
+    assert told.refused == ("a.pdf: of 9 pages 7 are broken.",)
+
+
+@pytest.mark.parametrize("mode", ["F", "I"])
+def test_samples_that_no_scanner_has_are_refused(folder: Path, mode: str):
+    Image.new(mode, (60, 40), 200).save(folder / "measured.tif")
+    noise().save(folder / "page.tif")
+    told = ImageFilesBackend(str(folder)).describe()
+    assert [page.label for page in told.platen] == ["page.tif"]
+    assert told.refused[0].startswith("measured.tif: the file is broken (samples ")
 
 
 def test_a_decompression_bomb_is_refused_by_name(folder: Path):
