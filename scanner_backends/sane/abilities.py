@@ -11,6 +11,10 @@ from scanner_backends.sane.options import Role, is_deep, mode_of
 from scanner_backends.sane.roles import FEEDERS, depths, find, highest, put, texts
 from scanner_backends.sane.words import Frame, Option, Range, Unit
 
+LONGEST_MM = 14 * MM_PER_INCH
+"""What a scanner is taken to reach that cannot tell: a hand scanner, or a feeder that goes on to
+the end of the sheet. Legal is the longest sheet that offices have."""
+
 
 def abilities(controls: Controls, type_: str) -> tuple[Abilities, ...]:
     """What each source can do. Sets options on the way, and moves nothing."""
@@ -89,10 +93,10 @@ def _resolutions(controls: Controls, option: Option | None) -> Resolutions:
 
 
 def _reach_mm(controls: Controls, low: Role, high: Role, dpi: float, told_px: int) -> float:
-    """How far an axis reaches."""
+    """How far an axis reaches; `told_px` counts where nothing can be set."""
     option = find(controls, high)
     if option is None:
-        return max(told_px, 0) / dpi * MM_PER_INCH
+        return told_px / dpi * MM_PER_INCH if told_px > 0 else LONGEST_MM
     end = highest(option)
     if end == float("inf"):
         end = controls.number(option.name) or 0.0

@@ -54,6 +54,14 @@ def test_geometry_in_pixels_follows_the_resolution():
     assert flatbed.width_mm == pytest.approx(215.9)
 
 
+def test_a_scanner_that_cannot_tell_how_far_it_reaches_is_taken_to_reach_legal():
+    hand = grey_sheet(100, 0, b"", told_lines=-1)
+    handle = FakeHandle([MODES, DPI], [hand], values={"resolution": 100})
+    handle.start()
+    (flatbed,) = abilities(Controls(handle), "")
+    assert (flatbed.width_mm, flatbed.height_mm) == pytest.approx((25.4, 14 * 25.4))
+
+
 def test_both_axes_have_their_own_resolution():
     handle = FakeHandle(
         [

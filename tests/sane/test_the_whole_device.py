@@ -52,3 +52,16 @@ def test_the_feeder_gives_all_its_sheets_to_every_client(airscan):
         assert done.returncode == 0, done.stderr
         digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in done.files}
         assert (len(done.files), len(digests)) == (10, 1)
+
+
+def test_a_hand_scanner_of_unknown_length_is_a_scanner(start_device, make_airscan, options_file):
+    wishes = options_file('set.hand-scanner = true\nset.test-picture = "Solid black"')
+    device = start_device("--source", f"sane:test:0{wishes}")
+    airscan = make_airscan(devices={NAME: device.scan_url})
+    done = airscan.scan(SANE_NAME, mode="Gray", dpi=75, options=["-x", "50", "-y", "350"])
+    assert done.returncode == 0, done.stderr
+    with Image.open(done.files[0]) as got:
+        grey = got.convert("L")
+        assert abs(grey.height - round(350 / 25.4 * 75)) <= 1
+        assert grey.getpixel((10, 10)) == 0
+        assert grey.getpixel((10, grey.height - 10)) == 255, "white beyond what was scanned"
