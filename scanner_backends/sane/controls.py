@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import ceil, floor
 
-from scanner_backends.errors import Inval
+from scanner_backends.errors import Inval, SourceError
 from scanner_backends.sane.device_file import Wishes
 from scanner_backends.sane.words import Cap, Handle, Info, Kind, Option, Parameters, Range, Value
 
@@ -18,11 +18,18 @@ Rounding = Callable[[float], int]
 MM_QUANT = 1 / (1 << 16)
 """What a SANE_Fixed resolves: less than that is no difference."""
 
+WORD_BYTES = 4
+LARGEST = {Kind.INT: (1 << 31) - 1, Kind.FIXED: (1 << 15) - 1}
+"""Of the numbers that a word holds."""
+
 
 class Controls:
     """The options that a device has now, as its file wants them seen.
 
     A fixed option can be read and never set, and has one value only; a hidden one is not there.
+
+    Raises:
+        SourceError: the file wishes for a value that an option cannot have.
     """
 
     def __init__(self, handle: Handle, wishes: Wishes | None = None) -> None:
@@ -35,6 +42,9 @@ class Controls:
             if option is None or not option.active:
                 log.warning("%s has no option %s now; it is not set", handle.name, name)
                 continue
+            complaint = _complaint(option, value)
+            if complaint:
+                raise SourceError(f"The option {name} of {handle.name} {complaint}, not {value!r}.")
             self._put(option, value)
 
     def __contains__(self, name: str) -> bool:
@@ -103,6 +113,31 @@ class Controls:
             for option in self._handle.options()
             if option.name and option.name not in self._wishes.hide
         }
+
+
+def _complaint(option: Option, value: Value) -> str:
+    """What an option takes, if that is not `value`. Else ''.
+
+    A driver would take the bytes of a text for a number, and some value for one out of range.
+    """
+    constraint = option.constraint
+    words = constraint if isinstance(constraint, tuple) else ()
+    if option.kind is Kind.BUTTON or (words and value in words):
+        return ""
+    if option.kind is Kind.BOOL:
+        return "" if isinstance(value, bool) else "takes true or false"
+    if words:
+        return f"takes {', '.join(map(str, words))}"
+    if option.kind is Kind.STRING:
+        return "" if isinstance(value, str) else "takes a text"
+    if option.size > WORD_BYTES:
+        return "takes many numbers at once"
+    low, high = -LARGEST[option.kind], LARGEST[option.kind]
+    if isinstance(constraint, Range):
+        low, high = constraint.low, constraint.high
+    if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+        return ""
+    return f"takes a number from {low:g} to {high:g}"
 
 
 def nearest(option: Option, value: float) -> float:

@@ -76,7 +76,9 @@ def read(path: Path) -> DeviceFile:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SourceError(f"{path}: there is no such file.") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror}.") from None
+    except ValueError as error:
         raise SourceError(f"{path}: is no TOML file: {error}.") from None
     devices = document.pop("device", None)
     if document or not isinstance(devices, list):

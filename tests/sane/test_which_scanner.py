@@ -1,5 +1,6 @@
 """Which device is meant, when it is open, and what when it is gone."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from scanner_backends import errors
 from scanner_backends.base import Mode, ScanRequest, Source
 from scanner_backends.sane import device_file, finding
 from scanner_backends.sane.backend import SaneBackend
-from scanner_backends.sane.words import Range, SaneDevice
+from scanner_backends.sane.words import Kind, Range, SaneDevice
 
 REQUEST = ScanRequest(Source.FLATBED, Mode.GRAY, 8, 300, 300, 0, 0, 100, 50)
 SHEET = grey_sheet(10, 10, bytes(100))
@@ -177,6 +178,52 @@ def test_entries_are_chosen_by_the_whole_name_and_later_ones_win(written):
 def test_what_is_wrong_in_a_file_is_said(written, text: str, sentence: str):
     with pytest.raises(errors.SourceError, match=sentence):
         backend_of(FakeLibrary([]), f"x?options={written(text)}")
+
+
+ODD = (
+    option("mode", ("Gray", "Color")),
+    option("depth", (8, 16), kind=Kind.INT),
+    option("resolution", Range(50, 600, 1)),
+    option("lamp", kind=Kind.BOOL),
+    option("wait", kind=Kind.INT),
+    option("note", kind=Kind.STRING),
+    replace(option("gamma-table", Range(0, 255, 1)), size=1024),
+)
+
+
+@pytest.mark.parametrize(
+    ("wish", "takes"),
+    [
+        ('mode = "Purple"', "Gray, Color"),
+        ("mode = 5", "Gray, Color"),
+        ("depth = 12", "8, 16"),
+        ('resolution = "300"', "a number from 50 to 600"),
+        ("resolution = 5000", "a number from 50 to 600"),
+        ("resolution = inf", "a number from 50 to 600"),
+        ("resolution = nan", "a number from 50 to 600"),
+        ("resolution = true", "a number from 50 to 600"),
+        ('lamp = "no"', "true or false"),
+        ("lamp = 1", "true or false"),
+        ("wait = 9_999_999_999", "a number from -2.14748e"),
+        ("note = 1", "a text"),
+        ("gamma-table = 1", "many numbers at once"),
+    ],
+)
+@pytest.mark.parametrize("table", ["set", "fix"])
+def test_a_value_that_an_option_cannot_have_is_refused(written, table: str, wish: str, takes: str):
+    handle = FakeHandle([*ODD], name=EPSON.name)
+    path = written(f'[[device]]\nname = ".*"\n{table}.{wish}\n')
+    backend = backend_of(FakeLibrary([handle]), f"{EPSON.name}?options={path}")
+    name = wish.partition(" ")[0]
+    sentence = re.escape(f"The option {name} of {EPSON.name} takes {takes}")
+    with pytest.raises(errors.SourceError, match=sentence):
+        backend.describe()
+    assert not any(call.startswith(name) for call in handle.calls)
+
+
+def test_a_folder_is_no_options_file(tmp_path: Path):
+    with pytest.raises(errors.SourceError, match=r"cannot be read: Is a directory\.$"):
+        backend_of(FakeLibrary([]), f"x?options={tmp_path}")
 
 
 def test_a_file_that_is_not_there_is_said():
