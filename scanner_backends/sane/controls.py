@@ -132,9 +132,9 @@ def _complaint(option: Option, value: Value) -> str:
         return "" if isinstance(value, str) else "takes a text"
     if option.size > WORD_BYTES:
         return "takes many numbers at once"
-    low, high = -LARGEST[option.kind], LARGEST[option.kind]
-    if isinstance(constraint, Range):
-        low, high = constraint.low, constraint.high
+    largest = LARGEST[option.kind]
+    limits = constraint if isinstance(constraint, Range) else Range(-largest, largest)
+    low, high = limits.low, limits.high
     if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
         return ""
     return f"takes a number from {low:g} to {high:g}"
