@@ -40,11 +40,15 @@ class Source(StrEnum):
 
 
 class Mode(StrEnum):
-    """SANE's customary scan modes; the depth is said beside it."""
+    """SANE's customary scan modes; the depth is said beside it.
+
+    `COLOR_ALPHA` is ours, for pages alone: SANE has no such mode, and nobody asks for one by it.
+    """
 
     LINEART = "Lineart"
     GRAY = "Gray"
     COLOR = "Color"
+    COLOR_ALPHA = "Color with alpha"
 
 
 class Film(StrEnum):
@@ -60,7 +64,8 @@ class ScanRequest:
 
     `depth` is bits per sample: 1 with LINEART, 8 or 16 otherwise. Offsets count from the lead
     corner of the media. `back` is true for the second side of a sheet. `film` is for a transparency
-    unit: a negative comes as a positive picture.
+    unit: a negative comes as a positive picture. With `alpha`, which goes with COLOR, a page that
+    is clear in parts may come as COLOR_ALPHA; without it, it lies on white.
     """
 
     source: Source
@@ -74,6 +79,7 @@ class ScanRequest:
     height_mm: float
     back: bool = False
     film: Film | None = None
+    alpha: bool = False
 
 
 _MOST_ROWS, _BLOCK_ROWS = 64, 16
@@ -103,7 +109,8 @@ class RawPage:
 
     `bands` yields whole rows, top row first, `stride` bytes each, any number of rows at a time.
     Samples: LINEART 1 bit, most significant bit leftmost, **1 is white**; GRAY and COLOR 0 is
-    black; COLOR is interleaved RGB; 16-bit samples are in the machine's byte order.
+    black; COLOR is interleaved RGB; COLOR_ALPHA is interleaved RGB and alpha, of which 0 is clear,
+    and the colour is not multiplied by it; 16-bit samples are in the machine's byte order.
     The iterator raises a `BackendError` when the transfer breaks.
 
     The page may differ by a few pixels from what was asked; the caller crops or pads.
@@ -122,7 +129,7 @@ class RawPage:
 
     @property
     def channels(self) -> int:
-        return 3 if self.mode is Mode.COLOR else 1
+        return _CHANNELS.get(self.mode, 1)
 
     @property
     def stride(self) -> int:
@@ -130,11 +137,14 @@ class RawPage:
         return (self.width_px * self.channels * self.depth + 7) // 8
 
 
+_CHANNELS = {Mode.COLOR: 3, Mode.COLOR_ALPHA: 4}
+
+
 @dataclass(frozen=True, slots=True)
 class TrayPage:
     """One side of a virtual sheet. `back` sides are passed over by one-sided scans.
 
-    A size of 0 mm is one that is not known.
+    A size of 0 mm is one that is not known. `alpha` tells of a page that can be clear in parts.
     """
 
     number: int
@@ -142,6 +152,7 @@ class TrayPage:
     back: bool = False
     width_mm: float = 0.0
     height_mm: float = 0.0
+    alpha: bool = False
 
 
 @dataclass(frozen=True, slots=True)

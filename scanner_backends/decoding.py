@@ -1,9 +1,10 @@
-"""A picture's rows as they are asked for: upright, without alpha, at another resolution."""
+"""A picture's rows as they are asked for: upright, with alpha or on white, of any resolution."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from math import floor
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from scanner_backends.by_rows import bmp, jpeg, png, tiff
 from scanner_backends.by_rows.rows import PassingRows, Rows, WholeRows
 from scanner_backends.memory import available_bytes
 from scanner_backends.picture import opened, tag
-from scanner_backends.pixels import BAND_ROWS, Area, reached, resampling, resized
+from scanner_backends.pixels import BAND_ROWS, Area, on_white, reached, resampling, resized
 
 _BITS_PER_SAMPLE = 258  # of a TIFF
 
@@ -22,15 +23,16 @@ _FEW_BYTES = 16 << 20
 
 
 def decoded(
-    path: Path, frame: int, image: ImageFile.ImageFile, turn: int, shrink: int
+    path: Path, frame: int, image: ImageFile.ImageFile, turn: int, shrink: int, *, alpha: bool
 ) -> tuple[Rows, tuple[int, int]]:
-    """The upright image without alpha, and the size in px that it has at its own resolution.
+    """The upright image, and the size in px that it has at its own resolution.
 
     Where its format allows, and it is stored upright (`turn` is 1), a few rows at a time; else the
     whole. A JPEG that is to `shrink` to half or less is decoded smaller: quicker, in less memory.
 
     Args:
         image: page `frame` of the file at `path`, opened and not loaded.
+        alpha: whether one that is clear in parts stays so; else it is laid on white.
 
     Raises MemoryError when the whole does not fit into memory, and whatever Pillow does when the
     file is broken.
@@ -42,7 +44,7 @@ def decoded(
         if turn >= 5:
             size = size[1], size[0]
     if turn == 1:
-        pieces = _pieces(path, frame, image)
+        pieces = _pieces(path, frame, image, alpha)
         if pieces is not None:
             return PassingRows(image.size, pieces), size
     afford(image, twice=turn > 1)
@@ -52,7 +54,7 @@ def decoded(
         upright = ImageOps.exif_transpose(image)
     if image.format not in ("JPEG", "MPO"):
         size = upright.size
-    return WholeRows(_plain(upright)), size
+    return WholeRows(_plain(upright, alpha=alpha)), size
 
 
 def prove(path: Path, frame: int, image: ImageFile.ImageFile) -> None:
@@ -64,21 +66,24 @@ def prove(path: Path, frame: int, image: ImageFile.ImageFile) -> None:
     if pieces is None:
         afford(image)
         image.load()
-        _plain(image)
+        _plain(image, alpha=False)
         return
     for _ in pieces:
         if image.info.get("compression") == "raw":
             return
 
 
-def _pieces(path: Path, frame: int, image: ImageFile.ImageFile) -> Iterator[Image.Image] | None:
+def _pieces(
+    path: Path, frame: int, image: ImageFile.ImageFile, alpha: bool = False
+) -> Iterator[Image.Image] | None:
     """Some rows each, from the top; None where only the whole can be decoded."""
+    plain = partial(_plain, alpha=alpha)
     if image.format in ("JPEG", "MPO"):
         found = jpeg.pieces(path, image)
-        return None if found is None else map(_plain, found)
+        return None if found is None else map(plain, found)
     if image.format == "PNG":
         found = png.pieces(path, image)
-        return None if found is None else map(_plain, found)
+        return None if found is None else map(plain, found)
     if image.format == "BMP":
         files = bmp.small_files(path, image)
     else:
@@ -86,14 +91,14 @@ def _pieces(path: Path, frame: int, image: ImageFile.ImageFile) -> Iterator[Imag
             files = tiff.small_files(path, frame)
         except (struct.error, LookupError, ValueError, ArithmeticError):
             return None  # Pillow may be more patient
-    return None if files is None else map(_loaded, files)
+    return None if files is None else (_loaded(file, plain) for file in files)
 
 
-def _loaded(file: bytes) -> Image.Image:
+def _loaded(file: bytes, plain: Callable[[Image.Image], Image.Image]) -> Image.Image:
     with opened(file) as image:
         afford(image)
         image.load()
-        return _plain(image)
+        return plain(image)
 
 
 def afford(image: ImageFile.ImageFile, *, twice: bool = False) -> None:
@@ -105,7 +110,7 @@ def afford(image: ImageFile.ImageFile, *, twice: bool = False) -> None:
     pixels = image.width * image.height
     own = pixels if image.mode in ("1", "L", "P") else 4 * pixels
     needed = own * (2 if twice else 1)
-    if _is_clear(image):
+    if has_alpha(image):
         needed += 9 * pixels  # as RGBA, as RGB, and alpha alone
     elif image.mode not in ("1", "L", "RGB"):
         needed += 4 * pixels
@@ -116,26 +121,30 @@ def afford(image: ImageFile.ImageFile, *, twice: bool = False) -> None:
         raise MemoryError
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """The image in mode "1", "L", "RGB", or "I" for 16-bit grey; on white where it is clear."""
+def _plain(image: Image.Image, *, alpha: bool) -> Image.Image:
+    """The image in mode "1", "L", "RGB", or "I" for 16-bit grey; on white where it is clear.
+
+    With `alpha`, one that can be clear is in mode "RGBA".
+    """
     if tag(image, _BITS_PER_SAMPLE) == (32,) and image.mode == "I":
         raise ValueError("samples of 32 bits")
     if image.mode.startswith("I"):
         return image if image.mode == "I" else image.convert("I")
     if image.mode == "F":
         raise ValueError("samples in floating point")
-    if _is_clear(image):
+    if has_alpha(image):
         layer = image.convert("RGBA")
-        plain = Image.new("RGB", image.size, (255, 255, 255))
-        plain.paste(layer, mask=layer.getchannel("A"))
-        return plain
+        return layer if alpha else on_white(layer)
     if image.mode in ("1", "L", "RGB"):
         # Let go of the file's own object, which keeps more than the pixels.
         return image if type(image) is Image.Image else image._new(image.im)
     return image.convert("RGB")
 
 
-def _is_clear(image: Image.Image) -> bool:
+def has_alpha(image: Image.Image) -> bool:
+    """Whether a picture, which need not be loaded, can be clear in parts."""
+    if image.mode.startswith("I"):
+        return False
     return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
 
 
@@ -146,7 +155,7 @@ def laid_out(source: Rows, size: tuple[int, int], area: Area) -> Iterator[Image.
     mode = "L" if source.mode == "1" and not exact else source.mode
     way = resampling(source.size, size)
     x_ratio, y_ratio = source.size[0] / size[0], source.size[1] / size[1]
-    white = {"1": 1, "I": 65535, "L": 255}.get(mode, (255, 255, 255))
+    white = {"1": 1, "I": 65535, "L": 255}.get(mode, (255,) * len(mode))
     right = min(left + width, size[0])
     # What shrinks much needs many rows for one.
     most = max(1, min(BAND_ROWS, floor(2 * BAND_ROWS / y_ratio)))

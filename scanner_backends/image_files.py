@@ -13,7 +13,7 @@ from PIL import Image
 from scanner_backends import pillow_pages
 from scanner_backends.base import Description, FileKind, RawPage, ScanRequest, TrayPage
 from scanner_backends.errors import Cancelled, NoDocs, SourceError
-from scanner_backends.pixels import Area, area_px, samples
+from scanner_backends.pixels import Area, area_px, page_mode, samples
 
 _PDF_MAGIC, _PDF_MAGIC_WITHIN = b"%PDF-", 1024
 _REASONS_TOLD = 3
@@ -30,6 +30,11 @@ class FilePage(Protocol):
 
     @property
     def size_mm(self) -> tuple[float, float]: ...
+
+    @property
+    def alpha(self) -> bool:
+        """Whether it can be clear in parts."""
+        ...
 
     def bands(self, request: ScanRequest, area: Area) -> Iterator[Image.Image]: ...
 
@@ -92,14 +97,15 @@ class ImageFilesBackend:
         self._cancelled.clear()
         chosen = pages[number]
         kind = chosen.as_it_is(request, area)
+        mode = page_mode(request, alpha=chosen.alpha)
 
         def bands() -> Iterator[bytes]:
             for image in chosen.bands(request, area):
                 if self._cancelled.is_set():
                     raise Cancelled("The scan was cancelled.")
-                yield samples(image, request.mode, request.depth)
+                yield samples(image, mode, request.depth)
 
-        shape = (area[2], area[3], request.mode, request.depth)
+        shape = (area[2], area[3], mode, request.depth)
         if kind is not None:
             return RawPage(*shape, bands(), chosen.path, kind)
         return RawPage(*shape, bands())
@@ -114,7 +120,7 @@ class ImageFilesBackend:
 def tray_of(pages: Sequence[FilePage], first: int = 0) -> tuple[TrayPage, ...]:
     """The pages as they lie in a tray, by numbers from `first`."""
     return tuple(
-        TrayPage(number, page.label, False, *page.size_mm)
+        TrayPage(number, page.label, False, *page.size_mm, page.alpha)
         for number, page in enumerate(pages, first)
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pypdfium2
 import pypdfium2.raw as pdfium
@@ -33,6 +33,7 @@ class PdfPage:
     index: int
     label: str
     size_mm: tuple[float, float]
+    alpha: ClassVar[bool] = False
 
     def as_it_is(self, request: ScanRequest, area: Area) -> FileKind | None:
         """A page of a PDF is drawn: it has no pixels of its own."""

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from scanner_backends.base import FileKind, Mode, ScanRequest
 from scanner_backends.by_rows.rows import Rows
-from scanner_backends.decoding import afford, decoded, laid_out, prove
+from scanner_backends.decoding import afford, decoded, has_alpha, laid_out, prove
 from scanner_backends.errors import IoError, NoMem
 from scanner_backends.picture import (
     BOMB,
@@ -29,12 +29,12 @@ from scanner_backends.picture import (
     tag,
     told_dpi,
 )
-from scanner_backends.pixels import Area
+from scanner_backends.pixels import Area, page_mode
 
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*")
 _TIFF_SUBFILE, _TIFF_REDUCED = 254, 1
 _TIFF_PLACES = ((273, 279), (324, 325))  # offsets and byte counts: of strips, of tiles
-_MODES = {"L": Mode.GRAY, "RGB": Mode.COLOR}
+_MODES = {"L": Mode.GRAY, "RGB": Mode.COLOR, "RGBA": Mode.COLOR_ALPHA}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,12 @@ class PillowPage:
     frame: int
     label: str
     size_mm: tuple[float, float]
+    alpha: bool
 
     def bands(self, request: ScanRequest, area: Area) -> Iterator[Image.Image]:
-        """The area at the request's resolution, top rows first, in mode "1", "L", "RGB" or "I".
+        """The area at the request's resolution, top rows first.
+
+        In mode "1", "L", "RGB" or "I"; in "RGBA" where alpha is asked for, and there.
 
         Raises:
             IoError: the file went away, or is broken.
@@ -58,7 +61,8 @@ class PillowPage:
             turn = orientation(self.path, image)
             native = native_dpi(image, turn)
             shrink = min(native[0] // request.x_dpi, native[1] // request.y_dpi)
-            rows, size = decoded(self.path, self.frame, image, turn, shrink)
+            alpha = page_mode(request, alpha=self.alpha) is Mode.COLOR_ALPHA
+            rows, size = decoded(self.path, self.frame, image, turn, shrink, alpha=alpha)
         width = max(1, round(size[0] * request.x_dpi / native[0]))
         height = max(1, round(size[1] * request.y_dpi / native[1]))
         return self._bands(rows, (width, height), area)
@@ -90,7 +94,8 @@ class PillowPage:
                     area == (0, 0, *image.size)
                     and told_dpi(image) == (request.x_dpi, request.y_dpi)
                     and orientation(self.path, image) == 1
-                    and (_MODES.get(image.mode), 8) == (request.mode, request.depth)
+                    and _MODES.get(image.mode) is page_mode(request, alpha=self.alpha)
+                    and request.depth == 8
                 )
         except (*BROKEN, *BOMB):
             return None  # the bands will tell
@@ -129,6 +134,7 @@ def _frames(path: Path, image: ImageFile.ImageFile) -> tuple[list[PillowPage], l
                 refused.append(f"{name}: {_TOO_LARGE}.")
                 continue
             size = size_mm(image, orientation(path, image))  # a JPEG shrinks when it is proven
+            alpha = has_alpha(image)
             _prove(path, frame, image)
         except BOMB:  # older versions of Pillow look at every page themselves
             refused.append(f"{name}: {_TOO_LARGE}.")
@@ -139,7 +145,7 @@ def _frames(path: Path, image: ImageFile.ImageFile) -> tuple[list[PillowPage], l
         except BROKEN as error:
             refused.append(f"{name}: the file is broken ({_reason(error)}).")
             continue
-        pages.append(PillowPage(path, frame, name, size))
+        pages.append(PillowPage(path, frame, name, size, alpha))
     return pages, refused
 
 

@@ -16,6 +16,7 @@ Area = tuple[int, int, int, int]
 """Left, top, width and height in px."""
 
 _DEPTHS = {Mode.LINEART: (1,), Mode.GRAY: (8, 16), Mode.COLOR: (8, 16)}
+_PIXELS = {Mode.GRAY: "L", Mode.COLOR: "RGB", Mode.COLOR_ALPHA: "RGBA"}
 _BLACK_OR_WHITE = [0] * 128 + [255] * 128
 
 
@@ -41,8 +42,13 @@ def area_px(request: ScanRequest) -> Area:
     return left, top, width, height
 
 
+def page_mode(request: ScanRequest, *, alpha: bool) -> Mode:
+    """How a page comes that is asked for so; `alpha` tells whether it can be clear in parts."""
+    return Mode.COLOR_ALPHA if alpha and request.alpha else request.mode
+
+
 def samples(band: Image.Image, mode: Mode, depth: int) -> bytes:
-    """The rows of `band`, of mode "1", "L", "RGB" or "I", as the contract's samples.
+    """The rows of `band`, of mode "1", "L", "RGB", "RGBA" or "I", as the contract's samples.
 
     "I" holds 16-bit grey. Lineart is black below half.
     """
@@ -54,7 +60,7 @@ def samples(band: Image.Image, mode: Mode, depth: int) -> bytes:
         if band.mode != "1":
             band = band.convert("L").point(_BLACK_OR_WHITE, "1")
         return band.tobytes()
-    wanted = "RGB" if mode is Mode.COLOR else "L"
+    wanted = _PIXELS[mode]
     flat = (band if band.mode == wanted else band.convert(wanted)).tobytes()
     return doubled(flat) if depth == 16 else flat
 
@@ -63,6 +69,13 @@ def eight_bits(band: Image.Image) -> Image.Image:
     """16-bit grey, in mode "I", as mode "L": the upper byte of each sample."""
     low_first = band.convert("I;16").tobytes()
     return Image.frombytes("L", band.size, low_first[1::2])
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """A picture that is clear in parts, in mode "RGBA", as it looks on white paper."""
+    plain = Image.new("RGB", image.size, (255, 255, 255))
+    plain.paste(image, mask=image.getchannel("A"))
+    return plain
 
 
 def doubled(flat: bytes) -> bytes:
@@ -96,8 +109,10 @@ def resized(
 
     The filter looks beyond the box as far as it reaches, so a part gets the pixels of the whole.
     Across first, then down: when left to choose, Pillow decides by the shape of the part, and
-    rounds differently.
+    rounds differently. What is clear has no say in the colours around it.
     """
+    if image.mode == "RGBA":
+        return resized(image.convert("RGBa"), size, box, way).convert("RGBA")
     left, top, right, bottom = box
     start, end = reached(top, bottom, size[1], image.height)
     across = image.resize((size[0], end - start), way, box=(left, start, right, end))
