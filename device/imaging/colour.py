@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from PIL import Image
 
-from device.imaging.rows import image_of, rebanded, upper_bytes
+from device.imaging.rows import MODES, image_of, rebanded, upper_bytes
 from scanner_backends.base import Mode, RawPage, band_rows
 from scanner_backends.errors import Inval
 from scanner_backends.pixels import doubled
@@ -19,10 +19,15 @@ SAMPLES: dict[str, tuple[Mode, int]] = {
     "Grayscale16": (Mode.GRAY, 16),
     "RGB24": (Mode.COLOR, 8),
     "RGB48": (Mode.COLOR, 16),
+    "RGBa32": (Mode.COLOR_ALPHA, 8),
+    "RGBa64": (Mode.COLOR_ALPHA, 16),
 }
-"""ColorEntry → mode and bits per sample. The alpha colours would hold nothing but opaque."""
+"""ColorEntry → mode and bits per sample."""
 
 RUN_UP_ROWS = 32
+
+_DEEP_PIXEL = {Mode.COLOR: 6, Mode.COLOR_ALPHA: 8}
+"""Bytes of a pixel of 16-bit samples."""
 
 _BLACK_OR_WHITE = [0] * 128 + [255] * 128
 _UPPER_NIBBLE = bytes((value * 15 + 127) // 255 << 4 for value in range(256))
@@ -34,7 +39,11 @@ def coloured(page: RawPage, color: str, content_type: str) -> RawPage:
 
     Grey is the luma of ITU-R 601. Grey becomes black and white by a threshold at half for Text,
     by error diffusion (Floyd-Steinberg) otherwise. 8 bits become 16 by doubling the byte; but for
-    16-bit grey that becomes 16-bit colour, every way between the others leads through 8 bits.
+    16-bit samples that become 16-bit colour, every way between the others leads through 8 bits.
+    What has no alpha is opaque.
+
+    Args:
+        page: one with alpha only where `color` has it.
 
     Raises:
         Inval: there is no such colour.
@@ -45,8 +54,8 @@ def coloured(page: RawPage, color: str, content_type: str) -> RawPage:
     if (page.mode, page.depth) == (mode, depth):
         return page
     target = replace(page, mode=mode, depth=depth)
-    if page.depth == depth == 16 and mode is Mode.COLOR:
-        return replace(target, bands=_deep_grey_to_colour(page))
+    if page.depth == depth == 16 and mode in _DEEP_PIXEL:
+        return replace(target, bands=_deep_colour(page, mode))
     if mode is Mode.LINEART:
         grey = _to_eight(page, Mode.GRAY)
         bands = _threshold(grey) if content_type == "Text" else _diffused(grey)
@@ -61,7 +70,7 @@ def coloured(page: RawPage, color: str, content_type: str) -> RawPage:
 
 def to_samples(page: RawPage) -> RawPage:
     """`page` with 8 bits per sample; lineart becomes grey."""
-    return _to_eight(page, Mode.COLOR if page.mode is Mode.COLOR else Mode.GRAY)
+    return _to_eight(page, Mode.GRAY if page.mode is Mode.LINEART else page.mode)
 
 
 def _to_eight(page: RawPage, mode: Mode) -> RawPage:
@@ -73,17 +82,18 @@ def _to_eight(page: RawPage, mode: Mode) -> RawPage:
         source = replace(page, depth=8, bands=(upper_bytes(band) for band in page.bands))
     if source.mode is mode:
         return replace(target, bands=source.bands)
-    wanted = "RGB" if mode is Mode.COLOR else "L"
+    wanted = MODES[mode]
     bands = (image_of(source, band).convert(wanted).tobytes() for band in source.bands)
     return replace(target, bands=bands)
 
 
-def _deep_grey_to_colour(page: RawPage) -> Iterator[bytes]:
+def _deep_colour(page: RawPage, mode: Mode) -> Iterator[bytes]:
+    """16-bit grey or colour as 16-bit colour, opaque where there is alpha."""
+    has, pixel = 2 * page.channels, _DEEP_PIXEL[mode]
     for band in page.bands:
-        wide = bytearray(3 * len(band))
-        for channel in (0, 2, 4):
-            wide[channel::6] = band[0::2]
-            wide[channel + 1 :: 6] = band[1::2]
+        wide = bytearray(b"\xff" * (len(band) // has * pixel))
+        for at in range(6):
+            wide[at::pixel] = band[at % has :: has]
         yield bytes(wide)
 
 

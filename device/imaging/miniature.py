@@ -9,7 +9,9 @@ from dataclasses import replace
 
 from PIL import Image
 
+from device.imaging.rows import MODES
 from scanner_backends.base import Mode, RawPage
+from scanner_backends.pixels import on_white
 
 WIDTH_PX = 240
 HEIGHT_PX = 400
@@ -84,4 +86,5 @@ class Miniature:
             return Image.frombytes("L", (page.stride, count), rows.translate(_WIDE_NIBBLES))
         if page.depth == 16:
             rows = rows[1::2] if sys.byteorder == "little" else rows[::2]
-        return Image.frombytes("RGB" if page.mode is Mode.COLOR else "L", size, rows)
+        image = Image.frombytes(MODES[page.mode], size, rows)
+        return on_white(image) if page.mode is Mode.COLOR_ALPHA else image

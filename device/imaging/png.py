@@ -29,11 +29,12 @@ _CHUNK = 128 * 1024
 _SLICE = 256 * 1024  # the filter holds five copies: small ones
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _NONE, _UP = 0, 2
+_COLOUR_TYPES = {Mode.COLOR: 2, Mode.COLOR_ALPHA: 6}
 
 
 def encode(page: RawPage, spec: ImageSpec, spool_dir: Path | None) -> Iterator[bytes]:
     """A PNG file."""
-    colour_type = 2 if page.mode is Mode.COLOR else 0
+    colour_type = _COLOUR_TYPES.get(page.mode, 0)
     header = struct.pack(
         ">LLBBBBB", page.width_px, page.height_px, page.depth, colour_type, 0, 0, 0
     )

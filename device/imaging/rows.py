@@ -9,7 +9,8 @@ from PIL import Image
 
 from scanner_backends.base import Mode, RawPage
 
-_MODES = {Mode.LINEART: "1", Mode.GRAY: "L", Mode.COLOR: "RGB"}
+MODES = {Mode.LINEART: "1", Mode.GRAY: "L", Mode.COLOR: "RGB", Mode.COLOR_ALPHA: "RGBA"}
+"""Pillow's name for pixels of 1 or 8 bits a sample."""
 _LOW = 0 if sys.byteorder == "little" else 1
 
 
@@ -38,9 +39,9 @@ def white_rows(page: RawPage, rows: int) -> bytes:
 
 
 def image_of(page: RawPage, band: bytes) -> Image.Image:
-    """A band of samples of 1 or 8 bits, as mode "1", "L" or "RGB"."""
+    """A band of samples of 1 or 8 bits, as mode "1", "L", "RGB" or "RGBA"."""
     size = (page.width_px, len(band) // page.stride)
-    return Image.frombytes(_MODES[page.mode], size, band)
+    return Image.frombytes(MODES[page.mode], size, band)
 
 
 def planes_of(page: RawPage, band: bytes) -> list[Image.Image]:
@@ -48,7 +49,7 @@ def planes_of(page: RawPage, band: bytes) -> list[Image.Image]:
     if page.depth != 16:
         return [image_of(page, band)]
     size = (page.width_px, len(band) // page.stride)
-    mode = _MODES[page.mode]
+    mode = MODES[page.mode]
     return [Image.frombytes(mode, size, band[at::2]) for at in (_LOW, 1 - _LOW)]
 
 

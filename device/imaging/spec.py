@@ -70,7 +70,10 @@ EXTENSIONS: dict[str, str] = {
 }
 """FormatValue → file name extension."""
 
-_GREYS_AND_RGB = ("BlackAndWhite1", "Grayscale4", "Grayscale8", "Grayscale16", "RGB24", "RGB48")
+_ALL = (
+    *("BlackAndWhite1", "Grayscale4", "Grayscale8", "Grayscale16"),
+    *("RGB24", "RGB48", "RGBa32", "RGBa64"),
+)
 
 SUPPORTED: dict[str, tuple[str, ...]] = {
     "dib": ("BlackAndWhite1", "Grayscale4", "Grayscale8", "RGB24"),
@@ -79,13 +82,13 @@ SUPPORTED: dict[str, tuple[str, ...]] = {
     **({"jpeg2k": ("Grayscale8", "RGB24")} if has_jpeg2k() else {}),
     "jfif": ("Grayscale8", "RGB24"),
     "pdf-a": ("BlackAndWhite1", "Grayscale8", "RGB24"),
-    "png": _GREYS_AND_RGB,
+    "png": _ALL,
     "xps": ("BlackAndWhite1", "Grayscale8", "RGB24"),
     **{
         f"tiff-{pages}-{kind}": colors
         for pages in ("single", "multi")
         for kind, colors in (
-            ("uncompressed", _GREYS_AND_RGB),
+            ("uncompressed", _ALL),
             ("g4", ("BlackAndWhite1",)),
             ("g3mh", ("BlackAndWhite1",)),
             ("jpeg-tn2", ("Grayscale8", "RGB24")),

@@ -53,8 +53,11 @@ def strips_of(page: RawPage, spec: ImageSpec) -> Strips:
         strips = Strips(4 if kind == "g4" else 3, 0, _fax(page, _PILLOWS_NAME[kind]))
         strips.fields.append((293 if kind == "g4" else 292, LONG, [0]))  # T6Options, T4Options
         return strips
-    photometric = 2 if page.mode is Mode.COLOR else 1  # RGB, BlackIsZero
-    return Strips(1, photometric, page.bands, known_size=page.stride * page.height_px)
+    photometric = 2 if page.channels >= 3 else 1  # RGB, BlackIsZero
+    strips = Strips(1, photometric, page.bands, known_size=page.stride * page.height_px)
+    if page.mode is Mode.COLOR_ALPHA:
+        strips.fields.append((338, SHORT, [2]))  # ExtraSamples: alpha, unassociated
+    return strips
 
 
 def _fax(page: RawPage, compression: str) -> Iterator[bytes]:

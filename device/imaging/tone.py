@@ -1,6 +1,7 @@
 """Exposure: auto exposure, brightness, contrast, sharpness.
 
-All are made on 8-bit samples. Lineart has no tones and passes untouched.
+All are made on 8-bit samples. Lineart has no tones and passes untouched. Alpha stays as it is, and
+what is clear has no say in the rest.
 
 - Auto exposure finds the paper: the commonest value of the upper half, in each channel. It becomes
   white, and everything below is stretched in proportion. A page without light paper stays.
@@ -17,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from PIL import ImageFilter
+from PIL import Image, ImageFilter
 
 from device.imaging.colour import to_samples
 from device.imaging.rows import image_of, rebanded
@@ -27,6 +28,7 @@ from scanner_backends.base import Mode, RawPage, band_rows
 _PAPER_MARGIN = 8
 """How far below the commonest value paper still counts as white: scanner noise."""
 
+_AS_IT_IS = range(256)
 _BLUR = (1, 2, 1, 2, 4, 2, 1, 2, 1)
 
 
@@ -39,7 +41,11 @@ def toned(page: RawPage, spec: ImageSpec, spool_dir: Path | None) -> RawPage:
         page = replace(eight, bands=_auto_exposed(eight, spool_dir))
     if spec.brightness or spec.contrast:
         eight, table = to_samples(page), curve(spec.brightness, spec.contrast)
-        page = replace(eight, bands=(band.translate(table) for band in eight.bands))
+        bands = (band.translate(table) for band in eight.bands)
+        if eight.mode is Mode.COLOR_ALPHA:
+            tables = [*(3 * table), *_AS_IT_IS]
+            bands = (image_of(eight, band).point(tables).tobytes() for band in eight.bands)
+        page = replace(eight, bands=bands)
     if spec.sharpness:
         eight = to_samples(page)
         page = replace(eight, bands=_sharpened(eight, spec.sharpness))
@@ -55,18 +61,22 @@ def curve(brightness: int, contrast: int) -> bytes:
 
 def _auto_exposed(page: RawPage, spool_dir: Path | None) -> Iterator[bytes]:
     """The paper's value is known at the end of the page: it waits in a temporary file."""
+    colours = 3 if page.mode is Mode.COLOR_ALPHA else page.channels
     counts = [0] * (256 * page.channels)
     with TemporaryFile(dir=spool_dir) as spool:
         for band in page.bands:
             spool.write(band)
-            found = image_of(page, band).histogram()
+            image = image_of(page, band)
+            seen = image.getchannel("A") if page.mode is Mode.COLOR_ALPHA else None
+            found = image.histogram(seen)
             counts = [a + b for a, b in zip(counts, found, strict=True)]
         spool.seek(0)
         tables = [
             value
-            for channel in range(page.channels)
+            for channel in range(colours)
             for value in _whitening(counts[256 * channel : 256 * (channel + 1)])
         ]
+        tables += [*_AS_IT_IS] * (page.channels - colours)
         while band := spool.read(band_rows(page.stride) * page.stride):
             yield image_of(page, band).point(tables).tobytes()
 
@@ -74,7 +84,7 @@ def _auto_exposed(page: RawPage, spool_dir: Path | None) -> Iterator[bytes]:
 def _whitening(counts: list[int]) -> list[int]:
     upper = counts[128:]
     if sum(upper) == 0:
-        return list(range(256))
+        return list(_AS_IT_IS)
     paper = 128 + max(range(128), key=upper.__getitem__)
     white = max(128, paper - _PAPER_MARGIN)
     return [min(255, round(value * 255 / white)) for value in range(256)]
@@ -86,6 +96,15 @@ def _sharpened(page: RawPage, sharpness: int) -> Iterator[bytes]:
     weights = [-amount * weight / 16 for weight in _BLUR]
     weights[4] += 1 + amount
     kernel = ImageFilter.Kernel((3, 3), weights, scale=1)
+
+    def filtered(image: Image.Image) -> Image.Image:
+        if page.mode is not Mode.COLOR_ALPHA:
+            return image.filter(kernel)
+        blur = ImageFilter.Kernel((3, 3), _BLUR, scale=16)
+        made = Image.blend(image.convert("RGBa").filter(blur).convert("RGBA"), image, 1 + amount)
+        made.putalpha(image.getchannel("A"))
+        return made
+
     bands = rebanded(page, band_rows(page.stride))
     above, band = b"", next(bands, b"")
     while band:
@@ -93,5 +112,5 @@ def _sharpened(page: RawPage, sharpness: int) -> Iterator[bytes]:
         image = image_of(page, above + band + below[: page.stride])
         top = len(above) // page.stride
         area = (0, top, image.width, top + len(band) // page.stride)
-        yield image.filter(kernel).crop(area).tobytes()
+        yield filtered(image).crop(area).tobytes()
         above, band = band[-page.stride :], below

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from device.imaging.spec import ImageSpec
 from device.jobs.geometry import image_info
-from device.model.capabilities import ADF, ADF_DUPLEX, FILM, PLATEN
+from device.model.capabilities import ADF, ADF_DUPLEX, ALPHA_COLORS, FILM, PLATEN
 from device.model.ticket import DocumentFinalParameters
 from device.model.units import MM_PER_INCH, mil_to_mm
 from scanner_backends.base import Film, Mode, ScanRequest, Source
@@ -60,6 +60,7 @@ def scan_request(parameters: DocumentFinalParameters, *, back: bool = False) -> 
         height_mm=max(mil_to_mm(side.region.height.value), MM_PER_INCH / y_dpi),
         back=back,
         film=FILMS.get(parameters.film_scan_mode.value) if parameters.film_scan_mode else None,
+        alpha=side.color_processing.value in ALPHA_COLORS,
     )
 
 

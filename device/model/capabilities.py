@@ -26,6 +26,9 @@ LOSSY_FORMATS = frozenset(
 )
 """The formats whose CompressionQualityFactor means something (ws-scan section 12.1)."""
 
+ALPHA_COLORS = frozenset({"RGBa32", "RGBa64"})
+"""The colour entries that tell how clear a pixel is."""
+
 
 def is_feeder(source: str) -> bool:
     """Whether an InputSource takes its pages from the feeder."""

@@ -120,7 +120,7 @@ def test_a_page_that_does_not_end_is_cut(making):
 
 
 @pytest.mark.parametrize(
-    ("format", "color"), [("jfif", "BlackAndWhite1"), ("dib", "RGB48"), ("png", "RGBa32")]
+    ("format", "color"), [("jfif", "BlackAndWhite1"), ("dib", "RGBa32"), ("jpeg2k", "RGBa32")]
 )
 def test_a_colour_that_the_format_cannot_hold_is_refused(making, format, color):
     page, _ = making.raw_page(8, 8)

@@ -5,18 +5,19 @@ import io
 import pytest
 from PIL import Image, ImageStat
 
+from device.imaging.colour import SAMPLES
 from device.imaging.convert import fit
 from device.imaging.miniature import HEIGHT_PX, WIDTH_PX, Miniature
 from device.imaging.spec import ImageSpec
 from scanner_backends.base import Mode, RawPage, ScanRequest, Source
 from scanner_backends.chart import ChartBackend
 
-COLOURS = ("BlackAndWhite1", "Grayscale4", "Grayscale8", "Grayscale16", "RGB24", "RGB48")
+COLOURS = tuple(SAMPLES)
 
 
 def scanned(color: str, dpi: int, rows: int | None = None) -> RawPage:
     mode = Mode.COLOR if color.startswith("RGB") else Mode.GRAY
-    depth = 16 if color in ("Grayscale16", "RGB48") else 8
+    depth = 16 if SAMPLES[color][1] == 16 else 8
     request = ScanRequest(Source.FLATBED, mode, depth, dpi, dpi, 0, 0, 210, 297)
     width, height = round(210 / 25.4 * dpi), rows or round(297 / 25.4 * dpi)
     spec = ImageSpec("png", color, width, height, dpi, dpi)

@@ -17,9 +17,10 @@ DPI = 100
 
 def picture(mode: str = "RGB") -> Image.Image:
     layers = [
-        Image.effect_noise(SIZE, 40 + 20 * n) for n in range(len(mode) if mode == "RGB" else 1)
+        Image.effect_noise(SIZE, 40 + 20 * n)
+        for n in range(len(mode) if mode.startswith("RGB") else 1)
     ]
-    return Image.merge(mode, layers) if mode == "RGB" else layers[0]
+    return Image.merge(mode, layers) if mode.startswith("RGB") else layers[0]
 
 
 def jfif(mode: str = "RGB", **more: object) -> bytes:
@@ -57,7 +58,8 @@ def fetch(tmp_path: Path, line) -> Callable[..., object]:
         source: PageLine = await line(f"images:{folder}")
         mode = Mode.COLOR if color.startswith("RGB") else Mode.GRAY
         place = [px * MM_PER_INCH / dpi for px in (left, 0, *size)]
-        request = ScanRequest(Source.FLATBED, mode, 8, dpi, dpi, *place)
+        alpha = color.startswith("RGBa")
+        request = ScanRequest(Source.FLATBED, mode, 8, dpi, dpi, *place, alpha=alpha)
         image = await source.page(1, 0, request, ImageSpec(format, color, *size, dpi, dpi, **more))
         whole = b"".join([piece async for piece in image])
         assert (image.width_px, image.height_px, image.bytes_sent) == (*size, len(whole))
@@ -74,6 +76,7 @@ def fetch(tmp_path: Path, line) -> Callable[..., object]:
         (exif(), "exif", "RGB24"),
         (png(), "png", "RGB24"),
         (png("L"), "png", "Grayscale8"),
+        (png("RGBA"), "png", "RGBa32"),
     ],
 )
 async def test_a_file_that_fits_is_not_touched(fetch, file, format, color):
@@ -102,6 +105,9 @@ async def test_a_file_that_fits_is_not_touched(fetch, file, format, color):
         (jfif(progressive=True), "jfif", {}),
         (exif(orientation=3), "exif", {}),
         (saved(picture("L").convert("1"), "PNG", dpi=(DPI, DPI)), "png", {"color": "Grayscale8"}),
+        (png("RGBA"), "png", {}),
+        (png("RGBA"), "png", {"color": "RGBa32", "rotation": 180}),
+        (png(), "png", {"color": "RGBa32"}),
     ],
 )
 async def test_any_other_file_is_made_anew_as_it_was_ordered(fetch, file, format, changed):
@@ -110,7 +116,8 @@ async def test_any_other_file_is_made_anew_as_it_was_ordered(fetch, file, format
     with Image.open(BytesIO(made)) as image:
         image.load()
         assert image.size == changed.get("size", SIZE)
-        assert image.mode == ("L" if changed.get("color") == "Grayscale8" else "RGB")
+        modes = {"Grayscale8": "L", "RGBa32": "RGBA"}
+        assert image.mode == modes.get(str(changed.get("color")), "RGB")
 
 
 async def test_scaling_to_the_same_size_is_not_the_same(fetch):

@@ -58,8 +58,8 @@ def chart():
 
 
 BITS = {"BlackAndWhite1": 1, "Grayscale4": 4, "Grayscale8": 8, "Grayscale16": 16, "RGB24": 24,
-        "RGB48": 48}  # fmt: skip
-COLOR_ROWS = dict(zip(BITS, (f"KW-{n:03}" for n in range(21, 27)), strict=True))
+        "RGB48": 48, "RGBa32": 32, "RGBa64": 64}  # fmt: skip
+COLOR_ROWS = dict(zip(BITS, (f"KW-{n:03}" for n in range(21, 29)), strict=True))
 HELD = [
     pytest.param(format, color, marks=conformance(ROWS[format], COLOR_ROWS[color]))
     for format, held in SUPPORTED.items()

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 from dataclasses import replace
 
 import pytest
@@ -20,18 +21,20 @@ from device.pages.supervisor import PageLine
 
 conformance = pytest.mark.conformance
 COLORS = ("BlackAndWhite1", "Grayscale4", "Grayscale8", "Grayscale16", "RGB24", "RGB48")
+WITH_ALPHA = (*COLORS, "RGBa32", "RGBa64")
 BITS = {"BlackAndWhite1": 1, "Grayscale4": 4, "Grayscale8": 8, "Grayscale16": 16, "RGB24": 24,
-        "RGB48": 48}  # fmt: skip
+        "RGB48": 48, "RGBa32": 32, "RGBa64": 64}  # fmt: skip
+SHEETS = 400
 FORMATS = tuple(SUPPORTED)
 REFUSED = {"InvalidArgs", "ClientErrorFormatNotSupported",
            "ClientErrorConflictingRequiredParameters"}  # fmt: skip
 
 
-def deep(found):
-    """Every colour that our encoders hold, at resolutions that scan fast."""
+def deep(found, colors=COLORS):
+    """Every colour that our encoders hold of a page, at resolutions that scan fast."""
 
     def side(one):
-        return replace(one, colors=COLORS, widths=(20, 30, 50, 75), heights=(20, 30, 50, 75))
+        return replace(one, colors=colors, widths=(20, 30, 50, 75), heights=(20, 30, 50, 75))
 
     formats = {name: frozenset(SUPPORTED[name]) for name in FORMATS}
     return replace(
@@ -50,7 +53,26 @@ def chart():
     made = WireDevice(
         Options(
             configuration=deep,
-            pages=lambda: PageLine("chart:sheets=400", clock=SystemClock()),
+            pages=lambda: PageLine(f"chart:sheets={SHEETS}", clock=SystemClock()),
+        )
+    )
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def clear(tmp_path_factory):
+    """A device whose pages are clear in parts: as many files in its feeder."""
+    folder = tmp_path_factory.mktemp("clear")
+    ramp = Image.linear_gradient("L").resize((170, 234))
+    picture = Image.merge("RGBA", (ramp, ramp.rotate(180), Image.new("L", ramp.size), ramp))
+    picture.save(folder / "1.png", dpi=(20, 20))
+    for number in range(2, SHEETS + 1):
+        os.link(folder / "1.png", folder / f"{number}.png")
+    made = WireDevice(
+        Options(
+            configuration=lambda found: deep(found, WITH_ALPHA),
+            pages=lambda: PageLine(f"images:{folder}", clock=SystemClock()),
         )
     )
     yield made
@@ -236,7 +258,7 @@ def test_the_content_type_decides_how_grey_becomes_black_and_white(chart):
 def wishes():
     side = st.builds(
         Side,
-        color=st.sampled_from((None, *COLORS, "RGBa32", "acme:Sepia")),
+        color=st.sampled_from((None, *WITH_ALPHA, "acme:Sepia")),
         dpi=st.none()
         | st.sampled_from((20, 30, 50, 75, 10, 1200))
         | st.tuples(st.sampled_from((20, 50)), st.sampled_from((30, 75, 31))),
@@ -251,6 +273,7 @@ def wishes():
                 "ImagesToTransfer", "MediaSides")  # fmt: skip
     return st.fixed_dictionaries(
         {
+            "alpha": st.booleans(),
             "source": st.sampled_from(("Platen", "ADF", "ADFDuplex", None, "Auto", "Toaster")),
             "format": st.sampled_from((*FORMATS, None, "gif")),
             "front": side,
@@ -275,19 +298,19 @@ def wishes():
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_any_ticket_is_refused_by_name_or_gives_the_image_that_was_announced(chart, wish):
+def test_any_ticket_is_refused_by_name_or_gives_the_image_that_was_announced(chart, clear, wish):
     wish = dict(wish)
-    front = wish.pop("front")
+    front, device = wish.pop("front"), clear if wish.pop("alpha") else chart
     if wish["format"] in MULTI_PAGE_FORMATS and wish["images"] != 1:
         wish["images"] = 3  # not the whole feeder in one file
     ticket = scan_ticket(**wish, color=front.color, dpi=front.dpi, region=front.region)
     note(ticket)
-    client = chart.client
+    client = device.client
     try:
         job = client.create_scan_job(ticket)
     except FaultAnswer as answer:
         if answer.name == "ClientErrorNoImagesAvailable":
-            chart.wait(chart.engine.reload())
+            device.wait(device.engine.reload())
             return
         refused = answer.name
     else:
@@ -322,21 +345,21 @@ def test_any_ticket_is_refused_by_name_or_gives_the_image_that_was_announced(cha
         if client.get_active_jobs():
             client.call("CancelJob", f"<sca:CancelJobRequest><sca:JobId>{job.id}</sca:JobId>"
                         "</sca:CancelJobRequest>")  # fmt: skip
-            chart.ended(job.id)
+            device.ended(job.id)
 
 
 @conformance("OP-16")
 @given(wish=wishes())
 @settings(max_examples=150, deadline=None)
-def test_the_repaired_ticket_of_any_bad_one_is_valid(chart, wish):
+def test_the_repaired_ticket_of_any_bad_one_is_valid(chart, clear, wish):
     from xml.etree import ElementTree
 
     wish = dict(wish)
-    front = wish.pop("front")
+    front, device = wish.pop("front"), clear if wish.pop("alpha") else chart
     ticket = scan_ticket(**wish, color=front.color, dpi=front.dpi, region=front.region)
     note(ticket)
     try:
-        info = chart.client.validate_scan_ticket(ticket)
+        info = device.client.validate_scan_ticket(ticket)
     except FaultAnswer as answer:
         refused = answer.name
     else:
@@ -348,6 +371,6 @@ def test_the_repaired_ticket_of_any_bad_one_is_valid(chart, wish):
         return
     repaired = ElementTree.tostring(child(info, "ValidScanTicket")).decode()
     note(repaired)
-    again = chart.client.validate_scan_ticket(repaired.replace("ValidScanTicket", "ScanTicket"))
+    again = device.client.validate_scan_ticket(repaired.replace("ValidScanTicket", "ScanTicket"))
     assert text(again, "ValidTicket") == "true"
     assert announced(again) == announced(info)

@@ -70,7 +70,7 @@ def _png(content: bytes) -> PageFacts:
     assert unit == 1
     assert _opened(content).size == (width, height)
     dpi = _rounded(*(dot * PER_METRE for dot in dots))
-    return PageFacts(width, height, depth * (3 if kind == 2 else 1), 0, dpi)
+    return PageFacts(width, height, depth * {0: 1, 2: 3, 6: 4}[kind], 0, dpi)
 
 
 def _jfif(content: bytes) -> PageFacts:
