@@ -9,7 +9,7 @@ from dataclasses import replace
 from device.config import Config
 from device.dpws.metadata import DeviceMetadata, Hosted, scan_service
 from device.jobs.engine import Engine
-from device.jobs.fitting import fitted
+from device.jobs.fitting import fitted, with_alpha_where_it_is
 from device.model.capabilities import LocalText, ScannerConfiguration
 from device.profile import Profile
 from scanner_backends.base import Description
@@ -28,6 +28,7 @@ def personal(shape: Profile, config: Config) -> Profile:
 
 def possible(claimed: ScannerConfiguration, has: Description) -> ScannerConfiguration:
     """The claimed sources that there are pages for; what real media can do. Raises SourceError."""
+    claimed = with_alpha_where_it_is(claimed, has)
     if not has.virtual:
         return fitted(claimed, has)
     return replace(

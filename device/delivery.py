@@ -19,6 +19,7 @@ from device.dsp.runner import ScannedPage
 from device.dsp.sending import SendOptions
 from device.errors import ConfigError, OperationFailed
 from device.imaging.spec import SUPPORTED
+from device.jobs.fitting import with_alpha_where_it_is
 from device.jobs.page_size import as_it_lies
 from device.jobs.ports import Order
 from device.jobs.request import image_spec, scan_request
@@ -64,7 +65,7 @@ async def resume(
 
 def _verdict(shape: Profile, description: Description, process: Path | None) -> Verdict:
     """What to do with the pages: the ticket of the scan process, or else the whole stack."""
-    configuration = shape.configuration
+    configuration = with_alpha_where_it_is(shape.configuration, description)
     ticket = (
         documents.load(process).ticket if process else ScanTicket(parameters=DocumentParameters())
     )

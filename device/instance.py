@@ -8,6 +8,7 @@ import random
 import shutil
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ from device.jobs.history import HistoryStore
 from device.jobs.ports import Limits
 from device.jobs.tray import Tray
 from device.minding import Minder
-from device.model.changes import Change, JobEnded
+from device.model.changes import Change, JobEnded, PagesLaidIn
 from device.model.job import JobState
 from device.notifications import Notifications, Rules
 from device.pages.room import Room
@@ -43,7 +44,6 @@ from device.soap.dispatch import Dispatcher
 from device.soap.namespaces import PREFIXES, STABLE_PATH, WSCN, WSDP
 from device.source import PageSource
 from device.state import State
-from scanner_backends.base import Description
 
 if TYPE_CHECKING:
     from device.panel.parts import Parts
@@ -377,14 +377,16 @@ class Device:
 
     async def _load(self) -> None:
         """Read the source afresh. Raises BackendError."""
-        description = self._source.description = await self._engine.reload()
+        self._source.description = await self._engine.reload()
         self._source.tell()
-        self._reconfigure(description)
+        self._reconfigure()
 
-    def _reconfigure(self, description: Description) -> None:
-        """Claim what the source has now, and tell if that is something else than before."""
+    def _reconfigure(self) -> None:
+        """Claim what there is now, and tell if that is something else than before."""
+        has, tray = self._source.description, self._engine.tray
+        has = replace(has, platen=(*has.platen, *tray.platen), feeder=(*has.feeder, *tray.feeder))
         before, ticket = self._scan.configuration, self._scan.default_ticket
-        self._scan.reconfigure(possible(self.shape.configuration, description))
+        self._scan.reconfigure(possible(self.shape.configuration, has))
         after, new_ticket = self._scan.configuration, self._scan.default_ticket
         if after != before:
             self._notifications.reconfigured(after, None if new_ticket == ticket else new_ticket)
@@ -402,6 +404,8 @@ class Device:
             self._pages.job_over(change.job.status.job_id)
             if change.job.status.state is JobState.ABORTED:
                 self._failed()
+        if isinstance(change, PagesLaidIn):
+            self._reconfigure()
         self._minder.heard(change)
 
 

@@ -14,6 +14,7 @@ import profiles
 from device.errors import ConfigError
 from device.model.capabilities import (
     ADF_DUPLEX,
+    ALPHA_COLORS,
     FILM,
     MULTI_PAGE_FORMATS,
     PLATEN,
@@ -216,12 +217,15 @@ def _side(table: Table, colors: list[str]) -> SideCapabilities:
     optical = _pair(table, "optical_resolution", MAX_DPI)
     maximum = _pair(table, "maximum_size", MAX_MIL)
     minimum = _pair(table, "minimum_size", MAX_MIL)
+    listed = table.texts("colors", known=colors)
+    if ALPHA_COLORS.issuperset(listed):
+        raise table.wrong("colors", "must hold one without alpha: not every page has it")
     side = SideCapabilities(
         optical_width=optical[0],
         optical_height=optical[1],
         widths=resolutions,
         heights=table.integers("resolutions_down", resolutions, low=1, high=MAX_DPI),
-        colors=table.texts("colors", known=colors),
+        colors=listed,
         minimum=Size(*minimum),
         maximum=Size(*maximum),
     )

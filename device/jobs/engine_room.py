@@ -14,7 +14,13 @@ from device.jobs.queue import JobQueue
 from device.jobs.scanner import Scanner
 from device.jobs.tray import Tray
 from device.model.capabilities import ADF_DUPLEX, is_feeder
-from device.model.changes import Change, ConditionCleared, ConditionRaised, StatusChanged
+from device.model.changes import (
+    Change,
+    ConditionCleared,
+    ConditionRaised,
+    PagesLaidIn,
+    StatusChanged,
+)
 from device.model.job import JobState, JobStateReason
 from device.model.status import UNPLUGGED, Component, ConditionName, ScannerStatus, Severity
 from scanner_backends.base import Description, TrayPage
@@ -201,6 +207,12 @@ class EngineRoom:
         """Lay pages under the stack in the feeder."""
         self.tray.add(pages)
         self._tray_changed()
+        self._publish(PagesLaidIn())
+
+    def lay_on_platen(self, pages: Sequence[TrayPage]) -> None:
+        """Put pages on the glass, one after the other, in place of what lies there."""
+        self.tray.lay_on_platen(pages)
+        self._publish(PagesLaidIn())
 
     def take_out(self, number: int) -> bool:
         """Take a sheet out of the feeder; see `Tray.take_out`."""

@@ -1,7 +1,7 @@
-"""What the hardware has, in WS-Scan's words: the profile's claims fitted to a real scanner.
+"""What the source has, in WS-Scan's words: the profile's claims fitted to pages or a real scanner.
 
-The hardware decides on sources, resolutions, colours and sizes. The profile keeps its formats and
-all that is made after the scan; names and ids are no part of this.
+Hardware decides on sources, resolutions, colours and sizes. The profile keeps its formats and all
+that is made after the scan; names and ids are no part of this.
 """
 
 from __future__ import annotations
@@ -14,13 +14,22 @@ from device.jobs.request import FILMS, SOURCES
 from device.model.capabilities import (
     ADF,
     ADF_DUPLEX,
+    ALPHA_COLORS,
     FILM,
     PLATEN,
     ScannerConfiguration,
     SideCapabilities,
 )
 from device.model.ticket import Size
-from scanner_backends.base import MM_PER_INCH, Abilities, Description, Film, Mode, Resolutions
+from scanner_backends.base import (
+    MM_PER_INCH,
+    Abilities,
+    Description,
+    Film,
+    Mode,
+    Resolutions,
+    TrayPage,
+)
 from scanner_backends.errors import SourceError
 
 MAX_DPI = 9_600
@@ -44,6 +53,25 @@ _COLOURS: tuple[tuple[str, frozenset[tuple[Mode, int]]], ...] = (
 """ColorEntry → modes of which any one will do: imaging makes the colour from it."""
 
 _ONLY_IF_CLAIMED = frozenset({"Grayscale4"})  # few clients know it
+
+
+def with_alpha_where_it_is(claimed: ScannerConfiguration, has: Description) -> ScannerConfiguration:
+    """The configuration without the colours with alpha at sources of which no page has any."""
+
+    def side(
+        claim: SideCapabilities | None, pages: tuple[TrayPage, ...]
+    ) -> SideCapabilities | None:
+        if claim is None or any(page.alpha for page in pages):
+            return claim
+        return replace(claim, colors=tuple(one for one in claim.colors if one not in ALPHA_COLORS))
+
+    return replace(
+        claimed,
+        platen=side(claimed.platen, has.platen),
+        adf_front=side(claimed.adf_front, has.feeder),
+        adf_back=side(claimed.adf_back, has.feeder),
+        film=side(claimed.film, has.platen),
+    )
 
 
 def fitted(claimed: ScannerConfiguration, has: Description) -> ScannerConfiguration:

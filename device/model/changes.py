@@ -55,4 +55,17 @@ class ButtonPressed:
     source: str = ""
 
 
-Change = ButtonPressed | JobChanged | JobEnded | StatusChanged | ConditionRaised | ConditionCleared
+@dataclass(frozen=True, slots=True)
+class PagesLaidIn:
+    """There lies more in the feeder, or something else on the glass, than the source has."""
+
+
+Change = (
+    ButtonPressed
+    | JobChanged
+    | JobEnded
+    | StatusChanged
+    | ConditionRaised
+    | ConditionCleared
+    | PagesLaidIn
+)

@@ -82,7 +82,7 @@ async def lay_on_platen(api: Api, request: web.Request) -> web.Response:
     if PLATEN not in api.parts.button.sources():
         raise Problem(409, "This scanner has no glass.", kind="source")
     laid = await api.parts.uploads.take(request)
-    api.engine.tray.lay_on_platen(laid.pages)
+    api.engine.lay_on_platen(laid.pages)
     api.parts.tidy()
     shown = views.platen(api.engine.tray)
     return answer({"platen": shown, "refused": list(laid.refused)}, 201)
@@ -92,7 +92,7 @@ async def empty_platen(api: Api, request: web.Request) -> web.Response:
     """Take the page off the glass."""
     await body_of(request)
     _check_virtual(api)
-    api.engine.tray.lay_on_platen(())
+    api.engine.lay_on_platen(())
     api.parts.tidy()
     return answer(views.platen(api.engine.tray))
 

@@ -79,6 +79,13 @@ def test_a_colour_that_no_format_can_hold_is_refused() -> None:
         read(GENERIC.replace(formats, 'formats = ["jfif", "exif"]'))
 
 
+def test_a_source_needs_a_colour_that_every_page_has() -> None:
+    start = GENERIC.index("colors = [")
+    colors = GENERIC[start : GENERIC.index("]", start) + 1]
+    with pytest.raises(ConfigError, match=r"scanner\.platen\.colors must hold one without alpha"):
+        read(GENERIC.replace(colors, 'colors = ["RGBa32", "RGBa64"]', 1))
+
+
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'generic'"):
         profile.load("genric", SUPPORTED)
