@@ -96,7 +96,7 @@ def from_envelope(message: Envelope) -> Request:
     )
     try:
         read: SoapEnvelope = parseSOAPMessage(clean, "")
-        return _request(read)
+        return _request(read, body)
     except (AttributeError, IndexError, KeyError, ValueError):
         raise MalformedMessage("a part of it is missing or empty") from None
 
@@ -115,18 +115,20 @@ def _pruned(body: Element) -> str:
     return etree.tostring(copy, encoding="unicode")
 
 
-def _request(read: SoapEnvelope) -> Request:
+def _request(read: SoapEnvelope, body: Element) -> Request:
     if read.getAction() == RESOLVE:
         return Resolve(message_id=read.getMessageId(), address=read.getEPR())
-    scopes = read.getScopes()
+    # The library keeps the rule with each scope, so that it loses that of an empty list.
+    scopes = xml.find(body, WSD, "Scopes")
+    rule = "" if scopes is None else scopes.get("MatchBy", "")
     return Probe(
         message_id=read.getMessageId(),
         types=tuple(
             (canonical(name.getNamespace()), name.getLocalname()) for name in read.getTypes()
         ),
         # The library turns %20 into a blank when it reads, and back when it writes.
-        scopes=tuple(scope.getQuotedValue() for scope in scopes),
-        match_by=canonical((scopes[0].getMatchBy() or "").strip()) if scopes else "",
+        scopes=tuple(scope.getQuotedValue() for scope in read.getScopes()),
+        match_by=canonical(rule.strip()),
     )
 
 

@@ -79,6 +79,10 @@ def test_scopes_with_their_rule():
     )
 
 
+def test_a_rule_counts_without_scopes_too():
+    assert decode(probe('<d:Scopes MatchBy="urn:x"/>')) == Probe("urn:uuid:1", match_by="urn:x")
+
+
 def test_a_probe_in_default_namespaces():
     data = (
         '<Envelope xmlns="http://www.w3.org/2003/05/soap-envelope"><Header>'
