@@ -8,6 +8,7 @@ Source: dpws section 6, clients.md section 1, points 20 and 21.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -180,7 +181,9 @@ def read_expires(body: Element, now: datetime) -> Expiry | None:
         if value.lstrip("-").startswith("P"):
             found = Expiry(parse_duration(value))
         else:
-            left = parse_datetime(value).timestamp() - now.timestamp()
+            # Python's years have four digits, those of xs:dateTime may have more.
+            near = re.sub(r"^[1-9][0-9]{4,}(?=-)", "9998", value)
+            left = parse_datetime(near).timestamp() - now.timestamp()
             found = Expiry(min(left, _FOREVER_S), as_time=True)
     except (ValueError, OverflowError):
         raise InvalidExpirationTime(value[:80]) from None
