@@ -198,6 +198,8 @@ def test_a_token_is_asked_for_everywhere(make_device):
         assert refused.headers["www-authenticate"].startswith("Bearer")
     for given in ("Bearer wrong", "Bearer", "Basic sesame", "sesame"):
         problem(panel("GET", "state", Authorization=given), 401)
+    for header in ({"Authorization": "Bearer \xff"}, {"Cookie": f"wsd-scanner-{panel.port}=\xff"}):
+        problem(panel("GET", "state", **header), 401)
     right = "Bearer sesame ä".encode().decode("latin-1")
     assert panel("GET", "state", Authorization=right, Host="scanner.example").status == 200
 
