@@ -81,3 +81,11 @@ def number_in(query: dict[str, str], key: str, most: float, default: float = 0.0
     if not 0 <= value <= most:
         raise Problem(422, f"{key!r} must be a number from 0 to {most:g}.", kind="parameter")
     return value
+
+
+def count_in(query: dict[str, str], key: str, most: int, default: int = 0) -> int:
+    """A whole number from 0 to `most` out of the query. Raises Problem."""
+    value = number_in(query, key, most, default)
+    if value % 1:
+        raise Problem(422, f"{key!r} must be a whole number.", kind="parameter")
+    return int(value)

@@ -9,7 +9,7 @@ from aiohttp import web
 from device.model.job import JobRecord
 from device.model.status import Component, ConditionName, Severity
 from device.panel import views
-from device.panel.answers import Json, answer, body_of, number_in, number_of, one_of
+from device.panel.answers import Json, answer, body_of, count_in, number_in, number_of, one_of
 from device.panel.journal import MAX_LISTED, MAX_WAIT_S, Filter
 from device.panel.parts import Parts
 from device.panel.paths import BASE, device_base
@@ -201,14 +201,14 @@ class Api:
         """What was said, oldest first; with `wait`, as soon as something passes the filter."""
         query = dict(request.query)
         wait = number_in(query, "wait", MAX_WAIT_S)
-        limit = int(number_in(query, "limit", MAX_LISTED, MAX_LISTED))
+        limit = count_in(query, "limit", MAX_LISTED, MAX_LISTED)
         wanted = Filter(
             action=query.pop("action", ""),
             direction=query.pop("direction", ""),
             peer=query.pop("peer", ""),
             outcome=query.pop("outcome", ""),
             text=query.pop("text", ""),
-            after=int(number_in(query, "after", 2**53)),
+            after=count_in(query, "after", 2**53),
         )
         if query:
             raise Problem(422, f"There is no parameter {min(query)!r}.", kind="parameter")

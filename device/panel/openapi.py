@@ -6,6 +6,7 @@ from device.model.status import Component, ConditionName, ScannerState, Severity
 from device.panel.journal import Direction
 from device.panel.paths import BASE, DEVICE
 from device.panel.schemas import (
+    NOTHING,
     NUMBER,
     TEXT,
     TIME,
@@ -145,9 +146,13 @@ _PATHS: Json = {
     },
     "/feeder": {"get": operation("What lies in the feeder", ref("Feeder"))},
     "/feeder/load": {
-        "post": operation("Fill the feeder from the source", ref("Feeder"), fails=(409,))
+        "post": operation(
+            "Fill the feeder from the source", ref("Feeder"), body=NOTHING, fails=(409,)
+        )
     },
-    "/feeder/empty": {"post": operation("Empty the feeder", ref("Feeder"), fails=(409,))},
+    "/feeder/empty": {
+        "post": operation("Empty the feeder", ref("Feeder"), body=NOTHING, fails=(409,))
+    },
     "/feeder/sheets": {
         "post": operation(
             "Lay the pages of files (JPEG, PNG, BMP, TIFF, PDF) under the stack; `refused` says "
@@ -156,13 +161,13 @@ _PATHS: Json = {
             status=201,
             body=_FILES,
             takes="multipart/form-data",
-            fails=(400, 409, 413, 415, 422),
+            fails=(409,),
         ),
         "put": operation(
             "Arrange the sheets by the numbers of their fronts",
             ref("Feeder"),
             body=_ORDER_BODY,
-            fails=(400, 409, 415, 422),
+            fails=(409,),
         ),
     },
     "/feeder/sheets/{id}": {
@@ -176,7 +181,7 @@ _PATHS: Json = {
     },
     "/platen": {"get": operation("What lies on the glass", ref("Platen"))},
     "/platen/empty": {
-        "post": operation("Take the page off the glass", ref("Platen"), fails=(409,))
+        "post": operation("Take the page off the glass", ref("Platen"), body=NOTHING, fails=(409,))
     },
     "/platen/sheets": {
         "post": operation(
@@ -186,7 +191,7 @@ _PATHS: Json = {
             status=201,
             body=_FILES,
             takes="multipart/form-data",
-            fails=(400, 409, 413, 415, 422),
+            fails=(409,),
         )
     },
     "/pages/{id}/picture": {
@@ -209,7 +214,7 @@ _PATHS: Json = {
             status=202,
             body=_PRESS_BODY,
             named="destination",
-            fails=(400, 409, 415, 422),
+            fails=(409,),
         )
     },
     "/presses": {"get": operation("The latest presses", list_of(ref("Press")))},
@@ -227,7 +232,9 @@ _PATHS: Json = {
         )
     },
     "/jobs/{id}/cancel": {
-        "post": operation("Cancel a job", ref("Job"), status=202, named="job", fails=(409,))
+        "post": operation(
+            "Cancel a job", ref("Job"), status=202, body=NOTHING, named="job", fails=(409,)
+        )
     },
     "/conditions": {
         "get": operation("What is the matter", list_of(ref("Condition"))),
@@ -236,7 +243,7 @@ _PATHS: Json = {
             ref("Condition"),
             status=201,
             body=_CONDITION_BODY,
-            fails=(400, 409, 415, 422),
+            fails=(409,),
         ),
     },
     "/conditions/{id}": {
@@ -268,8 +275,10 @@ _PATHS: Json = {
 }
 
 _COMMON_PATHS: Json = {
-    "/devices": {"get": operation("The devices that are there", list_of(ref("Device")))},
-    "/openapi.json": {"get": operation("This description", {"type": "object"})},
+    "/devices": {
+        "get": operation("The devices that are there", list_of(ref("Device")), common=True)
+    },
+    "/openapi.json": {"get": operation("This description", {"type": "object"}, common=True)},
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from device.panel.schemas import (
+    NOTHING,
     NUMBER,
     TEXT,
     TIME,
@@ -106,7 +107,7 @@ PATHS: Final[Json] = {
             ref("NewSession"),
             status=201,
             body=_LOGON_BODY,
-            fails=(400, 415, 422, 429, 503),
+            fails=(429, 503),
         ),
         "delete": _with_session(operation("Log off", None, status=204)),
     },
@@ -142,7 +143,7 @@ PATHS: Final[Json] = {
                 status=202,
                 body=_START_BODY,
                 named="process",
-                fails=(400, 409, 415, 422, 503),
+                fails=(409, 503),
             )
         )
     },
@@ -164,7 +165,12 @@ PATHS: Final[Json] = {
     "/deliveries/{id}/cancel": {
         "post": _with_session(
             operation(
-                "Cancel a delivery", ref("Delivery"), status=202, named="delivery", fails=(409,)
+                "Cancel a delivery",
+                ref("Delivery"),
+                status=202,
+                body=NOTHING,
+                named="delivery",
+                fails=(409,),
             )
         )
     },
@@ -174,6 +180,7 @@ PATHS: Final[Json] = {
                 "Send again what a failed delivery keeps",
                 ref("Delivery"),
                 status=202,
+                body=NOTHING,
                 named="delivery",
                 fails=(409,),
             )

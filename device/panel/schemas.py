@@ -9,6 +9,8 @@ Json = dict[str, Any]
 TEXT: Json = {"type": "string"}
 NUMBER: Json = {"type": "integer"}
 TIME: Json = {"type": "string", "format": "date-time"}
+NOTHING: Json = {"type": "object"}
+"""A body that may be there, and then is an empty object."""
 
 
 def one_of(values: Any) -> Json:
@@ -43,15 +45,18 @@ def operation(
     part: str = "",
     kind: str = "application/json",
     fails: tuple[int, ...] = (),
+    common: bool = False,
 ) -> Json:
     """One operation. `named` is what the `{id}` in its path names, `part` a number behind it;
-    `fails` are its problems.
+    `fails` are its problems, beside those of all that take a body, and of all but what is
+    `common`: the device may be gone.
     """
     good: Json = {"description": summary}
     if schema is not None:
         good["content"] = content(schema, kind)
     answers: Json = {str(status): good}
-    for code in (*((404,) if named else ()), *fails, 401, 403):
+    of_body = () if body is None else (400, 413, 415, 422)
+    for code in (*(() if common else (404,)), *of_body, *fails, 401, 403):
         answers[str(code)] = {"$ref": "#/components/responses/Problem"}
     found: Json = {"summary": summary, "responses": answers}
     parameters: list[Json] = []

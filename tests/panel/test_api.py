@@ -260,6 +260,39 @@ def test_what_a_body_may_not_hold_is_described_and_refused_by_name(panel):
         assert refused.json["detail"] == detail
 
 
+def test_what_can_go_wrong_is_described(device, panel, sink):
+    device.subscriber.subscribe(sink.url, destinations=[("Here", "Scan")])
+    number = panel.get("destinations")[0]["id"]
+    paths = panel.get("openapi.json")["paths"]
+
+    def responses(path: str, method: str) -> dict:
+        path = path.replace(f"/{number}/", "/{id}/").replace("nobody", "{uuid}")
+        return paths[path][method]["responses"]
+
+    posts = (
+        "/feeder/load",
+        "/feeder/empty",
+        "/platen/empty",
+        "/conditions",
+        f"/destinations/{number}/press",
+    )
+    for path in posts:
+        for raw, kind in (
+            (b"{", "json"),
+            (b"{}", "text"),
+            (b"[]", "json"),
+            (b"x" * 99_999, "json"),
+        ):
+            answer = panel("POST", path[1:], raw=raw, Content_Type=f"application/{kind}")
+            assert answer.status >= 400
+            assert str(answer.status) in responses(path, "post"), (path, answer)
+    for path in ("/devices/nobody/state", "/devices/nobody/conditions"):
+        assert panel("GET", path[1:]).status == 404
+        assert "404" in responses(path, "get")
+    for query in ("limit=0.5", "after=0.5", "limit=-1", "after=x"):
+        problem(panel("GET", f"journal?{query}"), 422)
+
+
 def test_answers_are_as_described(device, panel, sink):
     device.subscriber.subscribe(sink.url, destinations=[("Here", "Scan")])
     device.client.create_scan_job(scan_ticket())
