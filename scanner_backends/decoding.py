@@ -8,13 +8,21 @@ from functools import partial
 from math import floor
 from pathlib import Path
 
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageChops, ImageFile, ImageOps
 
 from scanner_backends.by_rows import bmp, jpeg, png, tiff
 from scanner_backends.by_rows.rows import PassingRows, Rows, WholeRows
 from scanner_backends.memory import available_bytes
 from scanner_backends.picture import opened, tag
-from scanner_backends.pixels import BAND_ROWS, Area, on_white, reached, resampling, resized
+from scanner_backends.pixels import (
+    BAND_ROWS,
+    Area,
+    eight_bits,
+    on_white,
+    reached,
+    resampling,
+    resized,
+)
 
 _BITS_PER_SAMPLE = 258  # of a TIFF
 
@@ -129,7 +137,7 @@ def _plain(image: Image.Image, *, alpha: bool) -> Image.Image:
     if tag(image, _BITS_PER_SAMPLE) == (32,) and image.mode == "I":
         raise ValueError("samples of 32 bits")
     if image.mode.startswith("I"):
-        return image if image.mode == "I" else image.convert("I")
+        return _plain_deep_grey(image, alpha=alpha)
     if image.mode == "F":
         raise ValueError("samples in floating point")
     if has_alpha(image):
@@ -141,10 +149,28 @@ def _plain(image: Image.Image, *, alpha: bool) -> Image.Image:
     return image.convert("RGB")
 
 
+def _plain_deep_grey(image: Image.Image, *, alpha: bool) -> Image.Image:
+    """16-bit grey, of which one value may be clear, as `_plain` has it."""
+    clear = image.info.get("transparency")
+    deep = image if image.mode == "I" else image.convert("I")
+    if clear is None:
+        return deep
+    upper, lower = eight_bits(deep), eight_bits(deep, lower=True)
+    mask = ImageChops.darker(upper.point(_only(clear >> 8)), lower.point(_only(clear & 255)))
+    if alpha:
+        layer = upper.convert("RGBA")
+        layer.putalpha(ImageChops.invert(mask))
+        return layer
+    deep.paste(65535, mask=mask)
+    return deep
+
+
+def _only(value: int) -> list[int]:
+    return [255 * (other == value) for other in range(256)]
+
+
 def has_alpha(image: Image.Image) -> bool:
     """Whether a picture, which need not be loaded, can be clear in parts."""
-    if image.mode.startswith("I"):
-        return False
     return image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
 
 

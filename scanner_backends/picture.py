@@ -40,6 +40,8 @@ BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _PLAUSIBLE_DPI = range(30, 4801)
 _GUESSES_DPI = (75, 100, 150, 200, 300, 400, 600, 1200)
 _GUESS_WIDTH_IN, _GUESS_HEIGHT_IN = 8.5, 14.0
+_NARROW_GREY = {"L;2": 3, "L;4": 15}
+"""How Pillow calls such a PNG's samples → the greatest there is."""
 _PNG_DEPTH = 24
 """Where a PNG says how many bits a sample has."""
 
@@ -58,7 +60,18 @@ def opened(source: Path | bytes) -> Iterator[ImageFile.ImageFile]:
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         reader = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
         with reader as file, Image.open(file, formats=FORMATS) as image:
+            _widen_clear_grey(image)
             yield image
+
+
+def _widen_clear_grey(image: ImageFile.ImageFile) -> None:
+    """Pillow widens a PNG's samples of 2 and 4 bits to 8, but not the one that is clear."""
+    clear = image.info.get("transparency")
+    if image.format != "PNG" or not isinstance(clear, int) or not image.tile:
+        return
+    most = _NARROW_GREY.get(str(image.tile[0][3]), 0)
+    if 0 < clear <= most:
+        image.info["transparency"] = clear * (255 // most)
 
 
 def tag(image: Image.Image, number: int) -> Any:

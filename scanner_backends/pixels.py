@@ -65,10 +65,10 @@ def samples(band: Image.Image, mode: Mode, depth: int) -> bytes:
     return doubled(flat) if depth == 16 else flat
 
 
-def eight_bits(band: Image.Image) -> Image.Image:
-    """16-bit grey, in mode "I", as mode "L": the upper byte of each sample."""
+def eight_bits(band: Image.Image, *, lower: bool = False) -> Image.Image:
+    """16-bit grey, in mode "I", as mode "L": the upper byte of each sample, or the lower one."""
     low_first = band.convert("I;16").tobytes()
-    return Image.frombytes("L", band.size, low_first[1::2])
+    return Image.frombytes("L", band.size, low_first[0 if lower else 1 :: 2])
 
 
 def on_white(image: Image.Image) -> Image.Image:

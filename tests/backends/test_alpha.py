@@ -138,6 +138,40 @@ def test_alpha_comes_if_it_is_wanted_and_else_lies_on_white(tmp_path: Path, name
     assert max(abs(a - b) for a, b in pairs) <= 1
 
 
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_the_grey_of_a_png_that_is_clear_is_the_one_that_netpbm_finds(
+    tmp_path: Path, monkeypatch, bits, whole
+):
+    if whole:
+        monkeypatch.setattr(decoding, "_pieces", lambda *_: None)
+    rows = os.urandom((60 * bits + 7) // 8 * 40)
+    clear = int.from_bytes(rows[:2], "big") >> (16 - bits)
+    file = tmp_path / "p.png"
+    file.write_bytes(png_by_hand(0, bits, rows, struct.pack(">H", clear)))
+    command = ["pngtopam", "-alphapam", file]
+    read = subprocess.run(command, capture_output=True, check=True, timeout=20).stdout
+    samples = read.partition(b"ENDHDR\n")[2]
+    pixels = list(struct.iter_unpack(">HH" if bits == 16 else "BB", samples))
+    assert pixels[0][1] == 0
+    most = 2**bits - 1
+    backend = ImageFilesBackend(str(file))
+    page = picture(backend.scan(replace(REQUEST, alpha=True), 0))
+    upper = [grey >> 8 if bits == 16 else grey * 255 // most for grey, _ in pixels]
+    assert page.tobytes() == b"".join(
+        bytes([grey, grey, grey, 255 * (alpha > 0)])
+        for grey, (_, alpha) in zip(upper, pixels, strict=True)
+    )
+    request = replace(REQUEST, mode=Mode.GRAY, depth=16 if bits == 16 else 8)
+    on_white = b"".join(backend.scan(request, 0).bands)
+    found = struct.unpack("2400H", on_white) if bits == 16 else on_white
+    wanted = [grey if bits == 16 else grey * 255 // most for grey, _ in pixels]
+    white = 65535 if bits == 16 else 255
+    assert list(found) == [
+        grey if alpha else white for grey, (_, alpha) in zip(wanted, pixels, strict=True)
+    ]
+
+
 @pytest.mark.parametrize("name", SOLID)
 def test_a_page_without_alpha_comes_without(tmp_path: Path, name):
     backend = put(tmp_path, name)
