@@ -208,10 +208,13 @@ class Device:
 
     def _build_responder(self, described: DeviceMetadata, host: str, port: int) -> None:
         config = self._config
+        # Clients keep the addresses of services, too. Those of our links are watched apart; a port
+        # that the system chose is another at every start, which nobody can count on.
+        base = f"http://{config.advertise}:{0 if config.port == 0 else port}"
         self.discovery_state = DiscoveryState(
             config.state_dir,
             self.urn,
-            metadata=write_metadata(described, "").encode(),
+            metadata=write_metadata(described, base).encode(),
             clock=self._clock,
         )
         self.responder = Responder(

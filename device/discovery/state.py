@@ -40,8 +40,8 @@ class DiscoveryState:
     Without a file that can be written, the clock alone makes it rise.
 
     Args:
-        metadata: all that clients may cache, without addresses; when it differs from what it was
-            at the last start, the MetadataVersion rises.
+        metadata: all that clients may cache, without the addresses of our links; when it differs
+            from what it was at the last start, the MetadataVersion rises.
     """
 
     def __init__(self, directory: Path, uuid_urn: str, *, metadata: bytes, clock: Clock) -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from clients.wsscan import Client, retrieve_image_body, scan_ticket
-from support.device import ENDS_WITHIN_S, RunningDevice, refuse
+from eventing.subscriber import free_port
+from support.device import ENDS_WITHIN_S, RunningDevice, end, refuse, start
 from support.lab import Lab
 from support.pages import noisy_page, save_stack
 
+WSD = "http://schemas.xmlsoap.org/ws/2005/04/discovery"
+DISCOVERY = "urn:schemas-xmlsoap-org:ws:2005:04:discovery"
 LOOPBACK = ("--no-discovery", "--host", "127.0.0.1")
 
 
@@ -55,6 +58,26 @@ def test_the_identity_outlives_the_process(tmp_path):
         seen.add(running.uuid)
         device.end(running)
     assert len(seen) == 1
+
+
+def test_a_service_at_another_address_is_another_version_of_the_metadata(tmp_path):
+    """Clients keep the addresses of the version that they know."""
+
+    def version(*args: str) -> int:
+        command = ["run", *LOOPBACK, "--state-dir", tmp_path / "state", *args]
+        running = start(command, tmp_path / "log")
+        try:
+            probe = running.client.call(f"{WSD}/Probe", f'<Probe xmlns="{WSD}"/>', to=DISCOVERY)
+            return int(probe.require().findtext(f".//{{{WSD}}}MetadataVersion") or "")
+        finally:
+            end(running)
+
+    one, other = (str(free_port()) for _ in range(2))
+    first = version("--port", one)
+    assert version("--port", one) == first
+    assert version("--port", other) == first + 1
+    assert version("--port", other, "--advertise", "localhost") == first + 2
+    assert version("--port", "0") == version("--port", "0")
 
 
 def test_a_given_uuid_wins(start_device):
