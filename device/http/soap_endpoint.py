@@ -89,6 +89,8 @@ class SoapEndpoint:
         """Answer one POST."""
         try:
             headers = request.headers
+            if "Origin" in headers:  # only browsers send it, with every POST
+                return _plain(403, "Web pages may not use this service.")
             encoding = headers.get("Content-Encoding", "").strip().lower()
             if encoding not in ("", "identity"):
                 return _plain(415, "The body must have no content encoding.")

@@ -55,6 +55,15 @@ def test_a_broken_request_is_told_of_quietly(client, caplog, head, body):
         assert "\n" not in record.getMessage()
 
 
+def test_a_web_page_cannot_speak_to_us_whatever_name_it_calls_us_by(client):
+    """A name of its own that suddenly means our address makes it the same site for a browser."""
+    body = client.envelope("GetActiveJobs", "<sca:GetActiveJobsRequest/>")
+    for origin in (b"http://site.example", b"null", b"http://127.0.0.1"):
+        head = SOAP_TYPE + length(body) + b"Origin: " + origin + b"\r\n"
+        assert talk(client.url, head, body).startswith(b"HTTP/1.1 403")
+    assert talk(client.url, SOAP_TYPE + length(body), body).startswith(b"HTTP/1.1 200")
+
+
 @pytest.mark.parametrize("encoding", [b"gzip", b"deflate", b"br", b"zstd", b"compress", b"x"])
 @pytest.mark.parametrize("body", [b"junk", gzip.compress(b"<a/>")], ids=["junk", "whole"])
 def test_a_compressed_body_is_not_taken(client, caplog, encoding, body):
