@@ -186,7 +186,7 @@ class Device:
         if self._managed_path:
             managed = management_service(self._managed_path, self.uuid, config.management_type)
         described = metadata(shape, self.uuid, self._scan_path, managed=managed)
-        dispatcher = showing.dispatcher if showing else Dispatcher()
+        dispatcher = Dispatcher()
         dispatcher.add(*dpws.routes(described), *self._scan.routes())
         if managed is not None:
             dispatcher.add(*management.routes(self._scan))
@@ -204,6 +204,7 @@ class Device:
             ),
             clock=self._clock,
             base=partial(base_url, advertise=config.advertise or None),
+            noted=showing.noted if showing else lambda exchange: None,
         )
 
     def _build_responder(self, described: DeviceMetadata, host: str, port: int) -> None:

@@ -12,7 +12,7 @@ from device.pages.supervisor import PageLine
 from device.panel.journal import Journal
 from device.panel.live import Bell
 from device.panel.previews import Previews
-from device.panel.recording import RecordingDispatcher, note_delivery
+from device.panel.recording import note_delivery, recorder
 from device.panel.sent import SentPages
 from device.panel.uploads import Uploads
 
@@ -31,7 +31,7 @@ class Showing:
         self._engine: Engine | None = None
         self.bell = Bell()
         self.journal = Journal(clock, noted=self.bell.ring)
-        self.dispatcher = RecordingDispatcher(self.journal, clock)
+        self.noted = recorder(self.journal)
         self.previews = Previews(to_look_at, loads=self._loads)
         self.uploads = Uploads(laid_dir, self.previews.look)
         self.sent = SentPages()

@@ -9,15 +9,21 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from device.clock import Clock
+from device.soap.dispatch import OK
 
 KEPT = 500
 KEPT_S = 600.0
 
 
-Written = tuple[int, bytes]
-"""An answer as it goes on the wire: HTTP status and envelope."""
+class Written(NamedTuple):
+    """An answer as it goes on the wire; `outcome` as an `Exchange` has it."""
+
+    status: int
+    envelope: bytes
+    outcome: str = OK
 
 
 class AnswerMemory:
@@ -48,7 +54,7 @@ class AnswerMemory:
             future.cancel()
             raise
         future.set_result(written)
-        if written[0] >= 500:  # it failed through us
+        if written.status >= 500:  # it failed through us
             del self._known[key]
         return written
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import uuid
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from functools import partial
 from itertools import count
 from typing import TypeVar
@@ -22,7 +22,16 @@ from device.http.quiet import PEERS_DOING, one_line, quiet_aiohttp
 from device.http.reply import SoapReply
 from device.soap import addressing, multipart
 from device.soap import namespaces as ns
-from device.soap.dispatch import Answer, Dispatcher, Incoming, Route, check_body
+from device.soap.dispatch import (
+    OK,
+    Answer,
+    Attachment,
+    Dispatcher,
+    Exchange,
+    Incoming,
+    Route,
+    check_body,
+)
 from device.soap.envelope import Envelope, read, write
 from device.soap.xml import MAX_ENVELOPE
 from scanner_backends.errors import BackendError
@@ -36,6 +45,9 @@ BODY_TIMEOUT_S = 30.0
 """Longest pause between two pieces of a request body."""
 GONE_CHECK_S = 0.5
 """How often a waiting RetrieveImage looks whether its peer is still there."""
+BROKEN = "broken off"
+REPEATED = "repeated"
+"""Outcomes of exchanges; the second is a request with a known MessageID, answered as before."""
 
 
 _STEM = uuid.uuid4().urn[:-12]
@@ -59,6 +71,7 @@ class SoapEndpoint:
         message_id: makes the MessageID of each reply.
         max_early_parts: how many MIME parts may stand before the one with the envelope. They wait
             on disk, unchecked.
+        noted: told of every request that came whole.
     """
 
     def __init__(
@@ -72,6 +85,7 @@ class SoapEndpoint:
         base: Callable[[web.BaseRequest], str] = base_url,
         message_id: Callable[[], str] = new_message_id,
         max_early_parts: int = 0,
+        noted: Callable[[Exchange], None] = lambda exchange: None,
     ) -> None:
         self._dispatcher = dispatcher
         self._uuid_urn = uuid_urn
@@ -80,6 +94,7 @@ class SoapEndpoint:
         self._base = base
         self._message_id = message_id
         self._max_early_parts = max_early_parts
+        self._noted = noted
         self._clock = clock
         self._memory = AnswerMemory(clock)
         quiet_aiohttp()
@@ -124,15 +139,23 @@ class SoapEndpoint:
             ) as message:
                 return await self._answer(request, message.root, message)
         except MalformedMessage as error:
-            return self._fault(error, None, self._service)
+            return _reply(self._written_fault(error, None, self._service))
 
     async def _answer(
         self, request: web.BaseRequest, body: bytes, message: mime_request.Message | None
     ) -> web.StreamResponse:
         if traffic.isEnabledFor(logging.DEBUG):
             traffic.debug("%s > %r", request.remote, body)
+        began = self._clock.monotonic()
         envelope: Envelope | None = None
-        service = self._service
+        peer, service = peer_address(request), self._service
+
+        def note(written: Written, attachment_octets: int = 0) -> None:
+            action = envelope.action if envelope else ""
+            seconds = self._clock.monotonic() - began
+            exchange = (peer, action, written.outcome, seconds, body, written.envelope)
+            self._noted(Exchange(*exchange, attachment_octets))
+
         try:
             envelope = read(body)
             addressing.check_request(envelope)
@@ -143,29 +166,41 @@ class SoapEndpoint:
             if self.closing:
                 raise EndpointUnavailable
         except DeviceError as error:
-            return self._fault(error, envelope, service)
+            written = self._written_fault(error, envelope, service)
+            note(written)
+            return _reply(written)
         incoming = Incoming(
             envelope,
-            peer_address(request),
+            peer,
             partial(self._base, request),
             body,
             message.parts() if message else None,
             _client_certificate(request) if request.secure else None,
         )
-        if route.once:
-            known = await self._memory.once(
-                incoming.peer, envelope.message_id, body, lambda: self._written(route, incoming)
-            )
-            return SoapReply(*known)
         if route.streams:
-            return await self._streamed(request, route, incoming)
-        if route.one_way:
-            try:
-                await route.handler(incoming)
-            except Exception as error:  # noqa: BLE001 - `_failure` logs what nobody foresaw
-                return SoapReply(*self._failure(error, route, incoming))
+            return await self._streamed(request, route, incoming, note)
+        if route.once:
+            written = await self._once(route, incoming)
+        else:
+            written = await self._written(route, incoming)
+        note(written)
+        if route.one_way and written.outcome == OK:
             return web.Response(status=202, headers={"Server": PRODUCT})
-        return SoapReply(*await self._written(route, incoming))
+        return _reply(written)
+
+    async def _once(self, route: Route, incoming: Incoming) -> Written:
+        """Run an operation that a repeated request does not start again."""
+        is_first = False
+
+        def make() -> Awaitable[Written]:
+            nonlocal is_first
+            is_first = True
+            return self._written(route, incoming)
+
+        written = await self._memory.once(
+            incoming.peer, incoming.envelope.message_id, incoming.raw, make
+        )
+        return written if is_first else written._replace(outcome=REPEATED)
 
     async def _written(self, route: Route, incoming: Incoming) -> Written:
         """Run an operation that has no attachment."""
@@ -173,22 +208,30 @@ class SoapEndpoint:
             answer = await route.handler(incoming)
         except Exception as error:  # noqa: BLE001 - `_failure` logs what nobody foresaw
             return self._failure(error, route, incoming)
-        return self._write(answer, route, incoming)
+        return Written(202, b"") if route.one_way else self._write(answer, route, incoming)
 
     async def _streamed(
-        self, request: web.BaseRequest, route: Route, incoming: Incoming
+        self,
+        request: web.BaseRequest,
+        route: Route,
+        incoming: Incoming,
+        note: Callable[[Written, int], None],
     ) -> web.StreamResponse:
         """Run an operation whose answer may carry an attachment."""
         try:
             answer = await _unless_gone(request, route.handler(incoming))
         except Exception as error:  # noqa: BLE001 - `_failure` logs what nobody foresaw
-            return SoapReply(*self._failure(error, route, incoming))
+            written = self._failure(error, route, incoming)
+            note(written, 0)
+            return _reply(written)
         if answer is None:
+            note(Written(500, b"", BROKEN), 0)
             return _plain(500, "The peer is gone.")
         written = self._write(answer, route, incoming)
         if answer.attachment is None:
-            return SoapReply(*written)
-        return await self._send_attachment(request, written[1], answer)
+            note(written, 0)
+            return _reply(written)
+        return await self._send_attachment(request, written, answer.attachment, note)
 
     def _failure(self, error: Exception, route: Route, incoming: Incoming) -> Written:
         """The fault for an operation that failed."""
@@ -198,15 +241,17 @@ class SoapEndpoint:
         return self._written_fault(error, incoming.envelope, route.service)
 
     async def _send_attachment(
-        self, request: web.BaseRequest, envelope: bytes, answer: Answer
+        self,
+        request: web.BaseRequest,
+        written: Written,
+        attachment: Attachment,
+        note: Callable[[Written, int], None],
     ) -> web.StreamResponse:
         """Send envelope and attachment as one multipart message.
 
         When the attachment breaks, the connection is cut without the closing delimiter: a
         truncated reply must not look whole.
         """
-        attachment = answer.attachment
-        assert attachment is not None
         boundary = uuid.uuid4().hex
         response = web.StreamResponse(
             headers={
@@ -216,12 +261,14 @@ class SoapEndpoint:
             }
         )
         delivery = Delivery(request, self._clock, attachment.resting)
-        delivered = False
+        delivered, octets = False, 0
 
         async def send() -> bool:
+            nonlocal octets
             await response.prepare(request)
-            await response.write(multipart.head(boundary, envelope, attachment.media_type))
+            await response.write(multipart.head(boundary, written.envelope, attachment.media_type))
             async for chunk in attachment.chunks():
+                octets += len(chunk)
                 await response.write(chunk)
             await response.write(multipart.tail(boundary))
             await response.write_eof()
@@ -243,7 +290,10 @@ class SoapEndpoint:
             delivery.close()
             if not delivered and request.transport is not None:
                 request.transport.abort()
-            await attachment.finished(delivered=delivered)
+            try:
+                await attachment.finished(delivered=delivered)
+            finally:
+                note(written if delivered else written._replace(outcome=BROKEN), octets)
         return response
 
     def _write(self, answer: Answer, route: Route, incoming: Incoming) -> Written:
@@ -259,7 +309,7 @@ class SoapEndpoint:
             log.error("an answer to %s has %d octets", route.action, len(body))
         if traffic.isEnabledFor(logging.DEBUG):
             traffic.debug("< %r", body)
-        return 200, body
+        return Written(200, body)
 
     def _written_fault(
         self, error: DeviceError, envelope: Envelope | None, service: str
@@ -273,12 +323,11 @@ class SoapEndpoint:
             service=service,
         )
         traffic.debug("< %r", body)
-        return fault.status, body
+        return Written(fault.status, body, fault.subcode or fault.code)
 
-    def _fault(
-        self, error: DeviceError, envelope: Envelope | None, service: str
-    ) -> web.StreamResponse:
-        return SoapReply(*self._written_fault(error, envelope, service))
+
+def _reply(written: Written) -> SoapReply:
+    return SoapReply(written.status, written.envelope)
 
 
 def _plain(status: int, sentence: str, *, close: bool = False) -> web.Response:

@@ -15,7 +15,6 @@ from itertools import count
 from typing import NamedTuple
 
 from device.clock import Clock
-from device.soap.envelope import Body
 
 KEPT = 500
 MAX_XML = 16_384
@@ -48,7 +47,7 @@ class Entry(NamedTuple):
     sent_octets: int
     received_octets: int
     request: bytes = b""
-    reply: Body = ""
+    reply: bytes = b""
 
     @property
     def request_xml(self) -> str:
@@ -58,10 +57,8 @@ class Entry(NamedTuple):
 
     @property
     def reply_xml(self) -> str:
-        """The body of the reply."""
-        if isinstance(self.reply, str):
-            return self.reply
-        return b"".join(self.reply).decode(errors="replace")
+        """The envelope of the reply; none was sent to an event, or to who had gone."""
+        return self.reply.decode(errors="replace")
 
     @property
     def name(self) -> str:
@@ -100,13 +97,7 @@ class Filter:
         )
 
 
-def _cut(body: Body) -> Body:
-    if isinstance(body, str):
-        return body[:MAX_XML]
-    return (b"".join(body)[:MAX_XML],)
-
-
-_Noted = tuple[int, datetime, Direction, str, str, str, float, int, int, bytes, Body]
+_Noted = tuple[int, datetime, Direction, str, str, str, float, int, int, bytes, bytes]
 """What an Entry is made of, when somebody looks: each request leaves one, and few are read."""
 
 
@@ -133,7 +124,7 @@ class Journal:
         sent_octets: int = 0,
         received_octets: int = 0,
         request: bytes = b"",
-        reply: Body = "",
+        reply: bytes = b"",
     ) -> None:
         """Note one exchange that is over."""
         self._entries.append(
@@ -148,7 +139,7 @@ class Journal:
                 sent_octets,
                 received_octets,
                 request[:MAX_XML],
-                reply if sent_octets <= MAX_XML else _cut(reply),
+                reply[:MAX_XML],
             )
         )
         for waiting in self._waiting:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import NamedTuple, NoReturn, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from device.errors import ActionNotSupported, InvalidArgs
 from device.soap import xml
@@ -76,6 +76,24 @@ class Answer(NamedTuple):
 
 Handler = Callable[[Incoming], Coroutine[None, None, Answer]]
 
+OK: Final = "ok"
+
+
+class Exchange(NamedTuple):
+    """A request that is dealt with, for who keeps a record of them.
+
+    `outcome` is `OK`, the subcode of a fault, or words for what became of it instead. `reply` is
+    the envelope that was sent, empty if there was none.
+    """
+
+    peer: str
+    action: str
+    outcome: str
+    seconds: float
+    request: bytes
+    reply: bytes
+    attachment_octets: int = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -125,11 +143,10 @@ class Dispatcher:
         Raises:
             ActionNotSupported: there is none with this action.
         """
-        return self._routes.get(envelope.action) or self.refuse(envelope)
-
-    def refuse(self, envelope: Envelope) -> NoReturn:
-        """Answer an envelope whose action is not there."""
-        raise ActionNotSupported(envelope.action)
+        route = self._routes.get(envelope.action)
+        if route is None:
+            raise ActionNotSupported(envelope.action)
+        return route
 
     @property
     def actions(self) -> frozenset[str]:

@@ -300,7 +300,7 @@ def test_messages_are_found_and_laid_out(screen: Screen, panel: Panel, computer:
     assert re.search(r"^ {10,}<sca:JobName><b>needle</b> & co</sca:JobName>$", request, re.M), (
         request
     )
-    assert re.search(r"^  <\S*JobId>\d+</\S*JobId>$", reply, re.MULTILINE), reply
+    assert re.search(r"^ {6}<\S*JobId>\d+</\S*JobId>$", reply, re.MULTILINE), reply
     assert screen.page.locator("pre b").count() == 0
     screen.check_accessible()
     screen.page.get_by_label("Search", exact=True).fill("")

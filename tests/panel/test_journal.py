@@ -6,7 +6,7 @@ import socket
 import threading
 
 import pytest
-from clients.wsscan import scan_ticket
+from clients.wsscan import WSE, scan_ticket
 from eventing.subscriber import Sink, Subscriber
 from panel.conftest import Panel
 from support.clock import ManualClock
@@ -114,6 +114,33 @@ def test_requests_faults_and_events_are_kept(start_device):
         assert len(panel.get("journal?limit=2")) == 2
     finally:
         sink.close()
+
+
+def test_every_request_is_kept_with_who_sent_it_and_what_it_was_told(start_device):
+    device = start_device("--panel-port", "0")
+    panel, client = panel_of(device), device.client
+    client.url = device.scan_url
+    asked = "<sca:GetActiveJobsRequest/>"
+    odd = '<x:Odd xmlns:x="urn:x" s:mustUnderstand="1"/>'
+    subscribe = client.envelope(f"{WSE}/Subscribe", f'<Subscribe xmlns="{WSE}"/>')
+    sent = {
+        "ok": client.envelope("GetActiveJobs", asked),
+        "wsa:DestinationUnreachable": client.envelope("GetActiveJobs", asked, to="urn:uuid:1"),
+        "wsa:ActionNotSupported": client.envelope("GetNothing", asked),
+        "wscn:InvalidArgs": client.envelope("GetActiveJobs", "<sca:GetJobHistoryRequest/>"),
+        "MustUnderstand": client.envelope("GetActiveJobs", asked, headers_xml=odd),
+        "wse:InvalidMessage": subscribe,
+        "repeated": subscribe,
+        "VersionMismatch": b"<Envelope/>",
+    }
+    for outcome, request in sent.items():
+        told = client.post(request).soap
+        entry = panel.get(f"journal/{panel.get('journal')[-1]['id']}")
+        assert (entry["peer"], entry["outcome"]) == ("127.0.0.1", outcome)
+        assert entry["request_xml"].encode() == request
+        assert entry["reply_xml"].encode() == told
+        assert (entry["received_octets"], entry["sent_octets"]) == (len(request), len(told))
+    assert len(panel.get("journal")) == 1 + len(sent), "the first is for the metadata"
 
 
 def test_without_a_panel_there_is_no_port(start_device):

@@ -50,7 +50,7 @@ function lay(entries, count) {
 }
 
 function entry(one) {
-  const good = one.outcome === "ok";
+  const good = ["ok", "repeated"].includes(one.outcome);
   const event = one.direction === "event";
   const summary = el(
     "summary",
@@ -68,7 +68,7 @@ function entry(one) {
     if (!node.firstElementChild.open || body.children.length) return;
     try {
       const whole = await ask("GET", `journal/${one.id}`);
-      body.replaceChildren(...part(event ? "The event" : "The request", whole.request_xml), ...part("The body of the reply", whole.reply_xml));
+      body.replaceChildren(...part(event ? "The event" : "The request", whole.request_xml), ...part("The reply", whole.reply_xml));
     } catch (error) {
       note(error.message);
     }

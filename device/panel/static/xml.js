@@ -9,19 +9,13 @@ const KEPT = 16384; // what the journal keeps of a message; the rest of a longer
 export function pretty(text) {
   const out = el("code");
   const found = text && text.length < KEPT ? parsed(text) : null;
-  if (found) for (const node of found.children) lay(out, node, 0);
+  if (found) lay(out, found, 0);
   else out.append(text);
   return out;
 }
 
-/** The elements of `text`, below another one that declares the prefixes which they only use. */
 function parsed(text) {
-  const bare = text.replace(/^\uFEFF?\s*<\?xml[^>]*\?>/, "");
-  const used = new Set([...bare.matchAll(/[<\s/]([A-Za-z_][\w.-]*):[A-Za-z_]/g)].map(([, one]) => one));
-  for (const [, declared] of bare.matchAll(/\bxmlns:([\w.-]+)=/g)) used.delete(declared);
-  const missing = [...used].filter((one) => !["xmlns", "xml"].includes(one));
-  const whole = `<part ${missing.map((one) => `xmlns:${one}="urn:${one}"`).join(" ")}>${bare}</part>`;
-  const found = new DOMParser().parseFromString(whole, "application/xml");
+  const found = new DOMParser().parseFromString(text.replace(/^\uFEFF/, ""), "application/xml");
   return found.querySelector("parsererror") ? null : found.documentElement;
 }
 
