@@ -10,6 +10,7 @@ and crashes stay here.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import logging
 import os
@@ -199,8 +200,11 @@ class Worker:
         except MemoryError:
             failure = NoMem("There is not enough memory for the page.")
         except Exception as error:  # a backend may raise anything; it is told, and logged in full
-            log.exception("%s failed at job %d", self._source, job)
-            failure = IoError(f"The source failed unexpectedly: {type(error).__name__}.")
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+                failure = IoError(f"There is no room for the page in {tempfile.gettempdir()}.")
+            else:
+                log.exception("%s failed at job %d", self._source, job)
+                failure = IoError(f"The source failed unexpectedly: {type(error).__name__}.")
         self._out.put(frames.error_frame(job, failure, begun=task.begun))
         return False
 

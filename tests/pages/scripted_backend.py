@@ -1,5 +1,6 @@
 """A backend that does as its argument says; another package's, as far as the worker knows."""
 
+import errno
 import os
 import signal
 import stat
@@ -114,6 +115,7 @@ class ScriptedBackend:
             "deaf": threading.Event().wait,
             "wait later": self.wait,
             "memory": self.memory,
+            "full": self.full,
         }.get(self.script)
         if act:
             act()
@@ -158,6 +160,9 @@ class ScriptedBackend:
 
     def bug(self):
         raise ValueError("nobody thought of this")
+
+    def full(self):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def memory(self):
         raise MemoryError

@@ -138,6 +138,14 @@ def test_an_error_is_told_and_the_worker_lives_on(start, order, script, error):
     assert "nobody thought" not in str(frames.error_of(last))
 
 
+def test_a_full_disk_is_named_and_no_mistake_of_ours(start, order, tmp_path: Path):
+    worker = start("scripted:full", str(tmp_path))
+    worker.send(PageOrder(1, 0, *order()))
+    last = worker.read_page()[-1]
+    assert str(frames.error_of(last)) == f"There is no room for the page in {tmp_path}."
+    assert "Traceback" not in worker.end()
+
+
 def test_an_empty_feeder_is_told(start, order):
     worker = start("scripted:empty")
     worker.send(PageOrder(1, 0, *order()))
