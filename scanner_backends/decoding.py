@@ -11,6 +11,15 @@ from pathlib import Path
 from PIL import Image, ImageChops, ImageFile, ImageOps
 
 from scanner_backends.by_rows import bmp, jpeg, png, tiff
+from scanner_backends.by_rows.deep import (
+    SideBySide,
+    beside,
+    clear_colour,
+    has_lower,
+    is_deep,
+    put_alpha,
+    take_lower,
+)
 from scanner_backends.by_rows.rows import PassingRows, Rows, WholeRows
 from scanner_backends.memory import available_bytes
 from scanner_backends.picture import opened, tag
@@ -31,8 +40,15 @@ _FEW_BYTES = 16 << 20
 
 
 def decoded(
-    path: Path, frame: int, image: ImageFile.ImageFile, turn: int, shrink: int, *, alpha: bool
-) -> tuple[Rows, tuple[int, int]]:
+    path: Path,
+    frame: int,
+    image: ImageFile.ImageFile,
+    turn: int,
+    shrink: int,
+    *,
+    alpha: bool,
+    deep: bool,
+) -> tuple[Rows | SideBySide, tuple[int, int]]:
     """The upright image, and the size in px that it has at its own resolution.
 
     Where its format allows, and it is stored upright (`turn` is 1), a few rows at a time; else the
@@ -41,28 +57,47 @@ def decoded(
     Args:
         image: page `frame` of the file at `path`, opened and not loaded.
         alpha: whether one that is clear in parts stays so; else it is laid on white.
+        deep: whether colour of 16 bits stays so, unless it is laid on white; else it has 8.
 
     Raises MemoryError when the whole does not fit into memory, and whatever Pillow does when the
     file is broken.
     """
     size = image.size
+    deep = deep and is_deep(image) and (alpha or not has_alpha(image))
     if image.format in ("JPEG", "MPO"):
         if shrink >= 2:
             image.draft(None, (max(1, size[0] // shrink), max(1, size[1] // shrink)))
         if turn >= 5:
             size = size[1], size[0]
     if turn == 1:
-        pieces = _pieces(path, frame, image, alpha)
+        pieces = _pieces(path, frame, image, alpha, deep)
         if pieces is not None:
-            return PassingRows(image.size, pieces), size
-    afford(image, twice=turn > 1)
-    image.load()
-    upright: Image.Image = image
-    if image.format != "TIFF" and turn > 1:  # a TIFF is upright once it is loaded
-        upright = ImageOps.exif_transpose(image)
+            passing = PassingRows((image.width * (2 if deep else 1), image.height), pieces)
+            return SideBySide(passing) if deep else passing, size
+    deep, clear = deep and has_lower(image), clear_colour(image)
+    halves = deep or clear is not None
+    afford(image, turned=turn > 1, halves=halves)
+    upright = _upright(image, turn)
     if image.format not in ("JPEG", "MPO"):
         size = upright.size
+    if halves:
+        with opened(path) as other:
+            other.seek(frame)
+            take_lower(other)
+            lower = _upright(other, turn)
+        if clear is not None:
+            put_alpha(upright, lower, clear)
+    if deep:
+        both = beside(_plain(upright, alpha=alpha), _plain(lower, alpha=alpha))
+        return SideBySide(WholeRows(both)), size
     return WholeRows(_plain(upright, alpha=alpha)), size
+
+
+def _upright(image: ImageFile.ImageFile, turn: int) -> Image.Image:
+    image.load()
+    if image.format != "TIFF" and turn > 1:  # a TIFF is upright once it is loaded
+        return ImageOps.exif_transpose(image)
+    return image
 
 
 def prove(path: Path, frame: int, image: ImageFile.ImageFile) -> None:
@@ -82,7 +117,11 @@ def prove(path: Path, frame: int, image: ImageFile.ImageFile) -> None:
 
 
 def _pieces(
-    path: Path, frame: int, image: ImageFile.ImageFile, alpha: bool = False
+    path: Path,
+    frame: int,
+    image: ImageFile.ImageFile,
+    alpha: bool = False,
+    deep: bool = False,
 ) -> Iterator[Image.Image] | None:
     """Some rows each, from the top; None where only the whole can be decoded."""
     plain = partial(_plain, alpha=alpha)
@@ -90,7 +129,7 @@ def _pieces(
         found = jpeg.pieces(path, image)
         return None if found is None else map(plain, found)
     if image.format == "PNG":
-        found = png.pieces(path, image)
+        found = png.pieces(path, image, deep=deep)
         return None if found is None else map(plain, found)
     if image.format == "BMP":
         files = bmp.small_files(path, image)
@@ -99,25 +138,34 @@ def _pieces(
             files = tiff.small_files(path, frame)
         except (struct.error, LookupError, ValueError, ArithmeticError):
             return None  # Pillow may be more patient
-    return None if files is None else (_loaded(file, plain) for file in files)
+    return None if files is None else (_loaded(file, plain, deep) for file in files)
 
 
-def _loaded(file: bytes, plain: Callable[[Image.Image], Image.Image]) -> Image.Image:
+def _loaded(file: bytes, plain: Callable[[Image.Image], Image.Image], deep: bool) -> Image.Image:
     with opened(file) as image:
         afford(image)
         image.load()
-        return plain(image)
+        upper = plain(image)
+    if not deep:
+        return upper
+    with opened(file) as image:
+        take_lower(image)
+        image.load()
+        return beside(upper, plain(image))
 
 
-def afford(image: ImageFile.ImageFile, *, twice: bool = False) -> None:
+def afford(image: ImageFile.ImageFile, *, turned: bool = False, halves: bool = False) -> None:
     """See whether there is memory to load an image, to turn it, and to make it plain.
+
+    With `halves`, to do so with the upper and the lower bytes, and to lay them side by side.
 
     Raises:
         MemoryError: there is not.
     """
     pixels = image.width * image.height
     own = pixels if image.mode in ("1", "L", "P") else 4 * pixels
-    needed = own * (2 if twice else 1)
+    copies = 2 if turned else 1
+    needed = own * (2 * copies + 2 if halves else copies)
     if has_alpha(image):
         needed += 9 * pixels  # as RGBA, as RGB, and alpha alone
     elif image.mode not in ("1", "L", "RGB"):

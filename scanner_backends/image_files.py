@@ -8,12 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from PIL import Image
-
 from scanner_backends import pillow_pages
 from scanner_backends.base import Description, FileKind, RawPage, ScanRequest, TrayPage
 from scanner_backends.errors import Cancelled, NoDocs, SourceError
-from scanner_backends.pixels import Area, area_px, page_mode, samples
+from scanner_backends.pixels import Area, Band, area_px, page_mode, samples
 
 _PDF_MAGIC, _PDF_MAGIC_WITHIN = b"%PDF-", 1024
 _REASONS_TOLD = 3
@@ -36,7 +34,7 @@ class FilePage(Protocol):
         """Whether it can be clear in parts."""
         ...
 
-    def bands(self, request: ScanRequest, area: Area) -> Iterator[Image.Image]: ...
+    def bands(self, request: ScanRequest, area: Area) -> Iterator[Band]: ...
 
     def as_it_is(self, request: ScanRequest, area: Area) -> FileKind | None:
         """What the file is, if it holds just the page that was asked for."""

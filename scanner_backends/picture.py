@@ -40,7 +40,7 @@ BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _PLAUSIBLE_DPI = range(30, 4801)
 _GUESSES_DPI = (75, 100, 150, 200, 300, 400, 600, 1200)
 _GUESS_WIDTH_IN, _GUESS_HEIGHT_IN = 8.5, 14.0
-_NARROW_GREY = {"L;2": 3, "L;4": 15}
+_NARROW_GREY = {"1": 1, "L;2": 3, "L;4": 15}
 """How Pillow calls such a PNG's samples → the greatest there is."""
 _PNG_DEPTH = 24
 """Where a PNG says how many bits a sample has."""
@@ -65,7 +65,10 @@ def opened(source: Path | bytes) -> Iterator[ImageFile.ImageFile]:
 
 
 def _widen_clear_grey(image: ImageFile.ImageFile) -> None:
-    """Pillow widens a PNG's samples of 2 and 4 bits to 8, but not the one that is clear."""
+    """Pillow widens a PNG's samples of few bits to 8, but not the one that is clear.
+
+    Of one bit, only old versions leave it (9.4).
+    """
     clear = image.info.get("transparency")
     if image.format != "PNG" or not isinstance(clear, int) or not image.tile:
         return

@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from scanner_backends.base import FileKind, Mode, ScanRequest
+from scanner_backends.by_rows.deep import SideBySide
 from scanner_backends.by_rows.rows import Rows
 from scanner_backends.decoding import afford, decoded, has_alpha, laid_out, prove
 from scanner_backends.errors import IoError, NoMem
@@ -29,7 +30,7 @@ from scanner_backends.picture import (
     tag,
     told_dpi,
 )
-from scanner_backends.pixels import Area, page_mode
+from scanner_backends.pixels import Area, Band, page_mode
 
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*")
 _TIFF_SUBFILE, _TIFF_REDUCED = 254, 1
@@ -47,10 +48,11 @@ class PillowPage:
     size_mm: tuple[float, float]
     alpha: bool
 
-    def bands(self, request: ScanRequest, area: Area) -> Iterator[Image.Image]:
+    def bands(self, request: ScanRequest, area: Area) -> Iterator[Band]:
         """The area at the request's resolution, top rows first.
 
-        In mode "1", "L", "RGB" or "I"; in "RGBA" where alpha is asked for, and there.
+        In mode "1", "L", "RGB" or "I"; in "RGBA" where alpha is asked for, and there. In halves
+        where 16 bits of colour are.
 
         Raises:
             IoError: the file went away, or is broken.
@@ -62,14 +64,20 @@ class PillowPage:
             native = native_dpi(image, turn)
             shrink = min(native[0] // request.x_dpi, native[1] // request.y_dpi)
             alpha = page_mode(request, alpha=self.alpha) is Mode.COLOR_ALPHA
-            rows, size = decoded(self.path, self.frame, image, turn, shrink, alpha=alpha)
+            exact = native == (request.x_dpi, request.y_dpi)
+            wide = exact and (request.mode, request.depth) == (Mode.COLOR, 16)
+            rows, size = decoded(self.path, self.frame, image, turn, shrink, alpha=alpha, deep=wide)
         width = max(1, round(size[0] * request.x_dpi / native[0]))
         height = max(1, round(size[1] * request.y_dpi / native[1]))
         return self._bands(rows, (width, height), area)
 
-    def _bands(self, rows: Rows, size: tuple[int, int], area: Area) -> Iterator[Image.Image]:
+    def _bands(self, rows: Rows | SideBySide, size: tuple[int, int], area: Area) -> Iterator[Band]:
         with self._telling():
-            yield from laid_out(rows, size, area)
+            if isinstance(rows, SideBySide):
+                halves = (laid_out(half, size, area) for half in (rows.upper, rows.lower))
+                yield from zip(*halves, strict=True)
+            else:
+                yield from laid_out(rows, size, area)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

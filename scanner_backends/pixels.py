@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from math import ceil, floor
 
 from PIL import Image
@@ -15,6 +16,10 @@ BAND_ROWS = 32
 Area = tuple[int, int, int, int]
 """Left, top, width and height in px."""
 
+Band = Image.Image | tuple[Image.Image, Image.Image]
+"""Some rows of a page; those of 16-bit colour in two halves, of upper and of lower bytes."""
+
+_UPPER = 1 if sys.byteorder == "little" else 0
 _DEPTHS = {Mode.LINEART: (1,), Mode.GRAY: (8, 16), Mode.COLOR: (8, 16)}
 _PIXELS = {Mode.GRAY: "L", Mode.COLOR: "RGB", Mode.COLOR_ALPHA: "RGBA"}
 _BLACK_OR_WHITE = [0] * 128 + [255] * 128
@@ -47,11 +52,17 @@ def page_mode(request: ScanRequest, *, alpha: bool) -> Mode:
     return Mode.COLOR_ALPHA if alpha and request.alpha else request.mode
 
 
-def samples(band: Image.Image, mode: Mode, depth: int) -> bytes:
+def samples(band: Band, mode: Mode, depth: int) -> bytes:
     """The rows of `band`, of mode "1", "L", "RGB", "RGBA" or "I", as the contract's samples.
 
-    "I" holds 16-bit grey. Lineart is black below half.
+    "I" holds 16-bit grey. Lineart is black below half. Halves are in the mode of the page already.
     """
+    if isinstance(band, tuple):
+        upper, lower = (half.tobytes() for half in band)
+        wide = bytearray(2 * len(upper))
+        wide[_UPPER::2] = upper
+        wide[1 - _UPPER :: 2] = lower
+        return bytes(wide)
     if band.mode == "I":
         if mode is Mode.GRAY and depth == 16:
             return band.convert("I;16").tobytes("raw", "I;16N")

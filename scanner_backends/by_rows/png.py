@@ -1,8 +1,8 @@
 """PNG: its rows come out of one stream of compressed bytes, filtered each by the one before.
 
 Pillow undoes the filters, of some rows at a time, in the shape of an image whose pixels have as
-many bytes. Only what Pillow would make of less than a byte, or of more than four, has no such
-shape: the first is taken as it is, since its filters work on bytes; the second is not for here.
+many bytes. What it would make of less than a byte has no such shape, and is taken as it is, since
+its filters work on bytes. Of samples of 16 bits it gives half at a time.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from typing import IO
 
 from PIL import Image, ImageFile
 
+from scanner_backends.by_rows.deep import beside, clear_colour, put_alpha
 from scanner_backends.by_rows.rows import rows_of_a_piece
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _TELLING = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """By colour type."""
-_SHAPES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+_SHAPES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA", 6: "RGB", 8: "RGBA"}
 """By bytes of a pixel, rounded up."""
 _READ_BYTES = 1 << 16
 
@@ -43,8 +44,13 @@ def exif(path: Path) -> Image.Exif:
         return image.getexif()
 
 
-def pieces(path: Path, image: ImageFile.ImageFile) -> Iterator[Image.Image] | None:
+def pieces(
+    path: Path, image: ImageFile.ImageFile, *, deep: bool = False
+) -> Iterator[Image.Image] | None:
     """Some of the rows each, from the top, in the mode of the image; None if that is not possible.
+
+    Where one colour of 16 bits is clear, they have alpha. With `deep`, colour of 16 bits comes as
+    `deep.beside` makes it.
 
     Raises what reading a broken file raises.
     """
@@ -53,16 +59,23 @@ def pieces(path: Path, image: ImageFile.ImageFile) -> Iterator[Image.Image] | No
     with path.open("rb") as file:
         header = next(file.read(length) for kind, length in _chunks(file) if kind == b"IHDR")
     bits, colour = struct.unpack_from(">8xBB", header)
-    shape = _SHAPES.get((_CHANNELS[colour] * bits + 7) // 8)
-    if shape is None:
-        return None
+    pixel = (_CHANNELS[colour] * bits + 7) // 8
     rawmode = image.tile[0][3]
+    clear = clear_colour(image)
     stride = (image.width * _CHANNELS[colour] * bits + 7) // 8
 
     def decoded() -> Iterator[Image.Image]:
         palette = image.palette.copy() if image.palette else None
-        for rows, samples in _samples(path, image.size, stride, shape):
-            piece = Image.frombytes(image.mode, (image.width, rows), samples, "raw", rawmode)
+        for rows, samples in _samples(path, image.size, stride, pixel):
+            size = (image.width, rows)
+            piece = Image.frombytes(image.mode, size, samples, "raw", rawmode)
+            if deep or clear is not None:
+                # Every second byte is an upper one: from the next one on, they are the lower ones.
+                lower = Image.frombytes(image.mode, size, samples[1:] + b"\0", "raw", rawmode)
+                if clear is not None:
+                    put_alpha(piece, lower, clear)
+                yield beside(piece, lower) if deep else piece
+                continue
             piece.info = image.info
             if palette is not None:
                 piece.palette = palette.copy()
@@ -74,19 +87,28 @@ def pieces(path: Path, image: ImageFile.ImageFile) -> Iterator[Image.Image] | No
 
 
 def _samples(
-    path: Path, size: tuple[int, int], stride: int, shape: str
+    path: Path, size: tuple[int, int], stride: int, pixel: int
 ) -> Iterator[tuple[int, bytes]]:
     """How many rows, and their samples as the file has them."""
-    most = rows_of_a_piece(size[0])
-    width = stride // len(shape)
+    most = rows_of_a_piece(size[0] * -(-pixel // 4))
+    shape, width = _SHAPES[pixel], stride // pixel
     before = bytes(stride)
     stream = _Stream(path)
     for top in range(0, size[1], most):
         rows = min(most, size[1] - top)
         filtered = stream.read(rows * (1 + stride))
         plain = zlib.compress(b"\0" + before + filtered, 0)
-        image = Image.frombytes(shape, (width, rows + 1), plain, "zip", shape, 0)
-        samples = image.tobytes()[stride:]
+        size_before = (width, rows + 1)
+        if pixel == len(shape):
+            found = Image.frombytes(shape, size_before, plain, "zip", shape, 0).tobytes()
+        else:
+            halves = bytearray((rows + 1) * stride)
+            for at, order in enumerate("BL"):
+                rawmode = f"{shape};16{order}"
+                half = Image.frombytes(shape, size_before, plain, "zip", rawmode, 0)
+                halves[at::2] = half.tobytes()
+            found = bytes(halves)
+        samples = found[stride:]
         before = samples[-stride:]
         yield rows, samples
 

@@ -140,13 +140,14 @@ def test_alpha_comes_if_it_is_wanted_and_else_lies_on_white(tmp_path: Path, name
 
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("first", [b"\xff\xff", b"\x35\x9a"])
 def test_the_grey_of_a_png_that_is_clear_is_the_one_that_netpbm_finds(
-    tmp_path: Path, monkeypatch, bits, whole
+    tmp_path: Path, monkeypatch, first, bits, whole
 ):
     if whole:
         monkeypatch.setattr(decoding, "_pieces", lambda *_: None)
-    rows = os.urandom((60 * bits + 7) // 8 * 40)
-    clear = int.from_bytes(rows[:2], "big") >> (16 - bits)
+    rows = first + os.urandom((60 * bits + 7) // 8 * 40 - 2)
+    clear = int.from_bytes(first, "big") >> (16 - bits)
     file = tmp_path / "p.png"
     file.write_bytes(png_by_hand(0, bits, rows, struct.pack(">H", clear)))
     command = ["pngtopam", "-alphapam", file]

@@ -75,6 +75,9 @@ FILES = {
     "filters RGB.png": lambda: png_by_hand(2, 8, 3),
     "filters LA.png": lambda: png_by_hand(4, 8, 2),
     "filters RGBA.png": lambda: png_by_hand(6, 8, 4),
+    "16 bits RGB.png": lambda: png_by_hand(2, 16, 3),
+    "16 bits LA.png": lambda: png_by_hand(4, 16, 2),
+    "16 bits RGBA.png": lambda: png_by_hand(6, 16, 4),
     **{
         f"{mode}.bmp": lambda mode=mode: saved(noise(mode), "BMP")
         for mode in ("1", "L", "P", "RGB")
@@ -95,7 +98,6 @@ FILES = {
     "jpeg YCbCr.tif": lambda: saved(soft("YCbCr"), "TIFF", compression="jpeg"),
 }
 WHOLE = {
-    "16 bits RGB.png": lambda: png_by_hand(2, 16, 3),
     "progressive.jpg": lambda: saved(soft("RGB"), "JPEG", progressive=True),
     "CMYK.jpg": lambda: saved(noise("CMYK"), "JPEG"),
     "turned.tif": lambda: saved(soft("RGB"), "TIFF", tiffinfo={274: 6}),

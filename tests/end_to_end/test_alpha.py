@@ -4,10 +4,12 @@ import io
 import os
 import re
 import signal
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
+from backends.test_alpha import png_by_hand
 from clients.dsp_server import DspServer
 from clients.wsscan import Client, FaultAnswer, child, scan_ticket, text
 from end_to_end.test_delivery import PROCESS as SCAN_PROCESS
@@ -132,6 +134,22 @@ def test_sixteen_bits_of_alpha_are_read_by_others(client, folder):
     assert (told["DEPTH"], told["MAXVAL"]) == ("4", "65535")
     page = opened((folder / "1.png").read_bytes()).tobytes()
     assert samples[::2] == samples[1::2] == page
+
+
+@conformance("KW-026", "KW-028")
+@pytest.mark.parametrize(("kind", "channels", "color"), [(2, 3, "RGB48"), (6, 4, "RGBa64")])
+def test_a_file_of_sixteen_bits_keeps_them(folder, start_device, kind, channels, color):
+    samples = os.urandom(2 * channels * SIZE[0] * SIZE[1])
+    (folder / "1.png").write_bytes(png_by_hand(kind, 16, samples, size=SIZE))
+    client = client_of(start_device("--source", f"images:{folder}", "--no-panel"))
+    (file,) = scan(client, color=color)
+    read = ["pngtopam", *(["-alphapam"] if channels == 4 else []), "-"]
+    done = subprocess.run(read, input=file, capture_output=True, check=True, timeout=20)
+    assert done.stdout.endswith(b"\n" + samples)
+    (file,) = scan(client, color=color, format="tiff-single-uncompressed", rotation=180)
+    pixels = [samples[at : at + 2 * channels] for at in range(0, len(samples), 2 * channels)]
+    turned = struct.unpack(f">{len(samples) // 2}H", b"".join(reversed(pixels)))
+    assert struct.unpack_from(f"{len(turned)}H", file, 8) == turned  # the machine's byte order
 
 
 @conformance("KW-025", "KW-027")
