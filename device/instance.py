@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from device.appearance import facts, metadata, possible
@@ -127,6 +128,8 @@ class Device:
         folder = self._config.spool_dir
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with TemporaryFile(dir=folder):
+                pass  # as pages wait there; a folder that was there may let nobody write
         except OSError as error:
             raise ConfigError(f"{folder}: cannot hold pages: {error.strerror}.") from None
         await self._source.open()

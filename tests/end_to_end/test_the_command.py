@@ -129,6 +129,9 @@ class TestRefusals:
         (tmp_path / "file").touch()
         assert "cannot hold pages" in self.refused(tmp_path, "--spool-dir", tmp_path / "file")
 
+    def test_a_spool_folder_in_which_nothing_can_be_made(self, tmp_path):
+        assert "/proc: cannot hold pages" in self.refused(tmp_path, "--spool-dir", "/proc")
+
     def test_a_file_that_is_no_picture(self, tmp_path):
         words = tmp_path / "words.png"
         words.write_text("no picture at all")
