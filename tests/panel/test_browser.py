@@ -353,6 +353,15 @@ def test_the_keyboard_is_enough(screen: Screen, panel: Panel, computer: Computer
     screen.agree()
 
 
+def test_the_focus_stays_near_what_is_taken_away(screen: Screen, panel: Panel):
+    for out, near in (("sheet 2", "sheet 3"), ("sheet 3", "sheet 1")):
+        screen.page.get_by_label(f"Take out: {out}", exact=True).press("Enter")
+        screen.until(lambda near=near: focused(screen) == f"Take out: {near}", "the focus there")
+    screen.page.keyboard.press("Enter")
+    screen.until(lambda: not panel.get("feeder")["pages"], "an empty feeder")
+    screen.until(lambda: focused(screen).startswith("Paper"), "the focus on the section")
+
+
 def focused(screen: Screen) -> str:
     """The accessible name of what has the focus, near enough."""
     text: str = screen.page.evaluate(

@@ -32,6 +32,8 @@ export function say(node, text) {
  * `make(item)` gives a new node, whose `update(item)` brings it up to date.
  */
 export function keyed(parent, items, key, make) {
+  const { activeElement } = document;
+  const place = [...parent.children].findIndex((node) => node.contains(activeElement));
   const old = new Map([...parent.children].map((node) => [node.dataset.key, node]));
   let cursor = parent.firstElementChild;
   for (const item of items) {
@@ -53,6 +55,16 @@ export function keyed(parent, items, key, make) {
     }
   }
   for (const node of old.values()) node.remove();
+  if (place >= 0 && !activeElement.isConnected) refocus(parent, place, activeElement.className);
+}
+
+/** What had the focus is gone: its like in what stands there now gets it, or else the section. */
+function refocus(parent, place, kind) {
+  const near = parent.children[place] ?? parent.lastElementChild;
+  const keys = [...(near?.querySelectorAll("button:not([disabled])") ?? [])];
+  const section = parent.closest("section");
+  section.tabIndex = -1;
+  (keys.find((one) => one.className === kind) ?? section).focus();
 }
 
 /** A picture out of a few paths, for ornament. */
