@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from backends.test_alpha import png_by_hand as plain_png
 from PIL import Image, ImageOps
 
 from scanner_backends import decoding, memory
@@ -259,7 +260,9 @@ def peak_mb():
     return int(status[status.index("VmHWM:") + 6 :].split()[0]) / 1024
 
 def scan(path):
-    request = ScanRequest(Source.ADF, Mode.COLOR, 8, int(sys.argv[3]), 100, 0, 0, 1016, 1016)
+    dpi, depth = map(int, sys.argv[3:])
+    area = (0, 0, 1016, 1016)
+    request = ScanRequest(Source.ADF, Mode.COLOR, depth, dpi, 100, *area, alpha=depth == 16)
     backend = ImageFilesBackend(path)
     backend.describe()
     for _ in backend.scan(request, 0).bands:
@@ -281,13 +284,18 @@ KINDS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dpi", [100, 50])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "16 bits.png"])
 def test_memory_does_not_grow_with_the_page(tmp_path: Path, kind, dpi):
+    depth = 16 if kind == "16 bits.png" else 8
     for name, height in (("small", 1000), ("large", 8000)):  # 64 MB more, if decoded whole
-        soft("RGB", (2300, height)).save(tmp_path / f"{name}.{kind}", dpi=(100, 100), **KINDS[kind])
+        path, size = tmp_path / f"{name}.{kind}", (2300, height)
+        if depth == 16:
+            path.write_bytes(plain_png(6, 16, os.urandom(8 * 2300) * height, size=size))
+        else:
+            soft("RGB", size).save(path, dpi=(100, 100), **KINDS[kind])
     paths = [str(tmp_path / f"{name}.{kind}") for name in ("small", "large")]
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, *paths, str(dpi)],
+        [sys.executable, "-c", MEASURED, *paths, str(dpi), str(depth)],
         capture_output=True,
         text=True,
         timeout=60,

@@ -1,5 +1,6 @@
 """Files that are clear in parts: RGBa32 and RGBa64 where the source has them, and nowhere else."""
 
+import contextlib
 import io
 import os
 import re
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 from backends.test_alpha import png_by_hand
 from clients.dsp_server import DspServer
-from clients.wsscan import Client, FaultAnswer, child, scan_ticket, text
+from clients.wsscan import SCAN, Client, FaultAnswer, child, scan_ticket, text
 from end_to_end.test_delivery import PROCESS as SCAN_PROCESS
+from eventing.subscriber import Sink, Subscriber
 from panel.test_journal import panel_of
 from panel.test_paper import upload
 from PIL import Image
@@ -223,7 +225,12 @@ def test_a_file_laid_in_brings_it_to_where_it_lies(start_device):
     panel("POST", "feeder/empty")
     assert upload(panel, ("solid.png", png(noise("RGB")))).status == 201
     assert alpha() == plain
-    assert upload(panel, ("clear.png", png(page))).status == 201
+    with contextlib.closing(Sink()) as sink:
+        Subscriber(client).subscribe(sink.url, events=["ScannerElementsChangeEvent"])
+        assert upload(panel, ("clear.png", png(page))).status == 201
+        (event,) = sink.wait_for("ScannerElementsChangeEvent")
+    told = [one.text for one in event.body.iter(f"{{{SCAN}}}ColorEntry")]
+    assert [told.count(color) for color in sorted(ALPHA)] == [2, 2], "front and back"
     assert alpha() == plain | {"Front": ALPHA, "Back": ALPHA}
     assert_unknown(client)
     lying = panel.get("feeder")["pages"]
