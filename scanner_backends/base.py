@@ -113,7 +113,9 @@ class RawPage:
     and the colour is not multiplied by it; 16-bit samples are in the machine's byte order.
     The iterator raises a `BackendError` when the transfer breaks.
 
-    The page may differ by a few pixels from what was asked; the caller crops or pads.
+    The page may differ by a few pixels from what was asked; the caller crops or pads. `dpi` tells
+    the resolutions across and down that it came at, if they are not those that were asked for:
+    some scanners have the same for both only. The caller scales then.
 
     `file` holds these very samples, and tells the resolution that was asked for, where there is
     such a file. Whoever takes it as it is need not begin with the bands.
@@ -126,6 +128,7 @@ class RawPage:
     bands: Iterator[bytes]
     file: Path | None = None
     file_kind: FileKind | None = None
+    dpi: tuple[int, int] | None = None
 
     @property
     def channels(self) -> int:

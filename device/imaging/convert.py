@@ -23,8 +23,8 @@ def fit(
 ) -> RawPage:
     """`page` as `spec` orders it: exactly `width_px` × `height_px`, in the colour asked.
 
-    At 100 % no pixel is resampled: a page that differs a little from what was asked is cropped,
-    or filled up with white, at its right and lower edge.
+    At 100 % no pixel of a page that came at the resolution asked for is resampled: if it differs a
+    little from what was asked, it is cropped, or filled up with white, at its right and lower edge.
 
     Args:
         page: what the source gave for `request`.
@@ -41,10 +41,11 @@ def fit(
     if spec.rotation in (90, 270):
         upright = (spec.height_px, spec.width_px)
     width, height = upright
-    if spec.scaling_width != 100:
-        width = max(1, round(request.width_mm * request.x_dpi / MM_PER_INCH))
-    if spec.scaling_height != 100:
-        height = max(1, round(request.height_mm * request.y_dpi / MM_PER_INCH))
+    x_dpi, y_dpi = page.dpi or (request.x_dpi, request.y_dpi)
+    if spec.scaling_width != 100 or x_dpi != request.x_dpi:
+        width = max(1, round(request.width_mm * x_dpi / MM_PER_INCH))
+    if spec.scaling_height != 100 or y_dpi != request.y_dpi:
+        height = max(1, round(request.height_mm * y_dpi / MM_PER_INCH))
     steps = cropped(page, width, height)
     steps = scale.scaled(steps, *upright)
     steps = turned(steps, spec.rotation, spool_dir)

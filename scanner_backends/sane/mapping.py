@@ -27,12 +27,16 @@ DPI_TOLERANCE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where the scanned area begins really, and how finely it is scanned."""
+    """Where the scanned area begins really, and how finely it is scanned.
+
+    `asked_dpi` is what the device was asked for, across and down.
+    """
 
     left_mm: float
     top_mm: float
     x_dpi: float
     y_dpi: float
+    asked_dpi: tuple[int, int]
 
 
 def sources(controls: Controls, type_: str) -> dict[Source, str]:
@@ -66,7 +70,8 @@ def apply(controls: Controls, request: ScanRequest, type_: str) -> Placed:
     choose_film(controls, request.film)
     put(controls, Role.LAMP, True)
     _choose_mode(controls, request.mode, request.depth)
-    x_dpi, y_dpi = _choose_resolution(controls, request.x_dpi, request.y_dpi)
+    asked_dpi = _askable(controls, request)
+    x_dpi, y_dpi = _choose_resolution(controls, *asked_dpi)
     if request.source in FEEDERS:
         _choose_sheet(controls, request)
     return Placed(
@@ -74,6 +79,7 @@ def apply(controls: Controls, request: ScanRequest, type_: str) -> Placed:
         top_mm=_span(controls, Role.TOP, Role.BOTTOM, request.top_mm, request.height_mm, y_dpi),
         x_dpi=x_dpi,
         y_dpi=y_dpi,
+        asked_dpi=asked_dpi,
     )
 
 
@@ -173,8 +179,16 @@ def _best_depth(possible: list[int], wanted: int) -> int:
 # ---- resolution
 
 
+def _askable(controls: Controls, request: ScanRequest) -> tuple[int, int]:
+    """The resolutions to ask for: the higher one for both axes of a device that has but one."""
+    put(controls, Role.BIND, request.x_dpi == request.y_dpi)
+    if find(controls, Role.Y_DPI) is None and find(controls, Role.X_DPI) is not None:
+        higher = max(request.x_dpi, request.y_dpi)
+        return higher, higher
+    return request.x_dpi, request.y_dpi
+
+
 def _choose_resolution(controls: Controls, x_dpi: int, y_dpi: int) -> tuple[float, float]:
-    put(controls, Role.BIND, x_dpi == y_dpi)
     x_option, y_option = find(controls, Role.X_DPI), find(controls, Role.Y_DPI)
     if x_option is None:
         return x_dpi, y_dpi

@@ -59,7 +59,7 @@ class Scanner:
         self._lock = threading.Lock()  # guards the next one, for `cancel`
         self._started = False
         self._run: ScanRequest | None = None
-        self._placed = mapping.Placed(0, 0, 1, 1)
+        self._placed = mapping.Placed(0, 0, 1, 1, (1, 1))
         self._in_frame = False
         self._threads = 0
         self._paused = False
@@ -156,7 +156,8 @@ class Scanner:
             rows, lines = self._rows(told), told.lines
         top = max(0, min(top, lines - 1))
         bands = self._guarded(rows, shape, top)
-        return RawPage(shape.width_px, lines - top, shape.mode, shape.depth, bands)
+        size = (shape.width_px, lines - top)
+        return RawPage(*size, shape.mode, shape.depth, bands, dpi=placed.asked_dpi)
 
     def _guarded(self, rows: Iterator[bytes], shape: Shape, top: int) -> Iterator[bytes]:
         """The page's rows without those above it; afterwards the device is at rest."""

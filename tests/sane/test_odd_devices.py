@@ -78,6 +78,29 @@ def test_both_axes_have_their_own_resolution():
     assert flatbed.x_dpi.best == 300
 
 
+def test_bound_axes_are_set_free_before_a_common_resolution_is_thought_of():
+    y_option = option("y-resolution", (75, 150, 300), kind=Kind.INT)
+
+    def frees(handle: FakeHandle, what: Option, value: object) -> Info:
+        if what.name == "resolution-bind" and not value:
+            handle.told_options.append(y_option)
+            handle.values["y-resolution"] = 75
+            return Info.RELOAD_OPTIONS
+        return Info(0)
+
+    handle = FakeHandle(
+        [
+            option("resolution-bind", kind=Kind.BOOL),
+            option("x-resolution", (75, 150, 300), kind=Kind.INT),
+            *geometry(210, 297),
+        ],
+        values={"resolution-bind": True},
+        on_put=frees,
+    )
+    settings(handle, replace(REQUEST, x_dpi=150, y_dpi=300))
+    assert (handle.values["x-resolution"], handle.values["y-resolution"]) == (150, 300)
+
+
 def test_a_resolution_that_the_device_rounds_is_found_out():
     def rounds(handle: FakeHandle, what: Option, value: object) -> Info:
         if what.name != "resolution":

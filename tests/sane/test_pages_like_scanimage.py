@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -121,6 +122,27 @@ def pixels(
     size = depth // 8 * (3 if mode is Mode.COLOR else 1)
     rows = (data[(row * width + left) * size :][: across * size] for row in range(top, top + down))
     return b"".join(rows)
+
+
+@pytest.mark.parametrize("rotation", [0, 90])
+@pytest.mark.parametrize(("x_dpi", "y_dpi"), [(150, 75), (75, 150)])
+async def test_resolutions_that_the_device_has_for_both_axes_only(
+    line: MakeLine, order, sane: Path, x_dpi: int, y_dpi: int, rotation: int
+):
+    area = (0, 0, 101.6, 50.8)
+    width, height, data = directed(sane, Mode.GRAY, 8, 150, *area_options(area))
+    size = (round(4 * x_dpi), round(2 * y_dpi))
+    expected = Image.frombytes("L", (width, height), data).crop((0, 0, 600, 300))
+    expected = expected.resize(size, Image.Resampling.BOX)
+    if rotation:
+        expected = expected.transpose(Image.Transpose.ROTATE_270)
+    request, spec = order(Mode.GRAY, 8, area=area, size=expected.size, format="png")
+    request = replace(request, x_dpi=x_dpi, y_dpi=y_dpi)
+    spec = replace(spec, x_dpi=x_dpi, y_dpi=y_dpi, rotation=rotation)
+    scanner = await line("sane:test:0")
+    with Image.open(BytesIO(await whole(await scanner.page(1, None, request, spec)))) as image:
+        assert image.size == expected.size
+        assert image.tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize("format", ["png", "tiff-single-uncompressed"])
