@@ -176,6 +176,22 @@ def test_a_format_without_alpha_is_in_conflict_with_it(client):
     assert put.text == "RGB24"
 
 
+@pytest.mark.sane
+def test_a_client_that_knows_no_alpha_scans_as_ever(folder, start_device, make_airscan):
+    page = Image.new("RGBA", SIZE, (255, 0, 0, 0))
+    page.paste((0, 0, 255, 255), (0, 0, 150, 200))
+    (folder / "1.png").write_bytes(png(page))
+    device = start_device("--source", f"images:{folder}", "--no-panel")
+    airscan = make_airscan(devices={"Corridor": device.scan_url})
+    done = airscan.scan("airscan:w0:Corridor", source="Flatbed", mode="Color", dpi=100)
+    assert done.returncode == 0, done.stderr
+    with Image.open(done.files[0]) as image:
+        assert image.mode == "RGB"
+        for spot, colour in (((75, 100), (0, 0, 255)), ((225, 100), (255, 255, 255))):
+            found = zip(image.getpixel(spot), colour, strict=True)
+            assert max(abs(a - b) for a, b in found) < 6
+
+
 def assert_unknown(client: Client, **wishes: object) -> None:
     """RGBa32 is a colour like any other that is not there."""
     with pytest.raises(FaultAnswer) as answer:
