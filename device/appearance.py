@@ -61,6 +61,7 @@ def metadata(
             scan_service(scan_path, identity, model.hardware_ids),
             *(() if managed is None else (managed,)),
         ),
+        language=shape.description.names[0].language or "en",
     )
 
 

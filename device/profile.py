@@ -6,6 +6,7 @@ in pixels per inch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ from device.settings import Table, parse_toml, read_toml, suggestion
 _FOLDER = Path(profiles.__path__[0])
 # Not by importlib.resources: with it come zip files, half a megabyte for nothing.
 MAX_URI = 2_048
+_LANGUAGE = re.compile(r"[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*")  # xs:language
 CONTENT_TYPES = ("Auto", "Text", "Photo", "Halftone", "Mixed")
 FILM_SCAN_MODES = ("ColorSlideFilm", "ColorNegativeFilm", "BlackandWhiteNegativeFilm")
 MAX_MIL = 2**31 - 1
@@ -104,12 +106,14 @@ def read(document: Table, formats: Mapping[str, tuple[str, ...]]) -> Profile:
     summary = document.text("summary", "")
     model = _model(document.table("model"), document.table("pnpx"))
     device = document.table("device")
-    friendly_name = device.text("friendly_name")
-    firmware_version = device.text("firmware_version")
-    serial_number = device.text("serial_number")
+    friendly_name = _filled(device, "friendly_name")
+    firmware_version = _filled(device, "firmware_version")
+    serial_number = _filled(device, "serial_number")
     device.done()
     scanner = document.table("scanner")
     language = scanner.text("language", "en")
+    if not _LANGUAGE.fullmatch(language):
+        raise scanner.wrong("language", f"is {language!r}, and must be one such as en or de-CH")
     information, location = scanner.text("information", ""), scanner.text("location", "")
     configuration = _configuration(scanner, formats)
     scanner.done()
@@ -132,12 +136,20 @@ def read(document: Table, formats: Mapping[str, tuple[str, ...]]) -> Profile:
     )
 
 
+def _filled(table: Table, key: str, default: str | None = None) -> str:
+    """A text that clients want to find: go-mfp drops a device without it."""
+    text = table.text(key, default)
+    if not text.strip():
+        raise table.wrong(key, "is empty")
+    return text
+
+
 def _model(table: Table, pnpx: Table) -> Model:
     model = Model(
-        manufacturer=table.text("manufacturer"),
+        manufacturer=_filled(table, "manufacturer"),
         manufacturer_url=table.text("manufacturer_url", "", limit=MAX_URI),
-        model_name=table.text("model_name"),
-        model_number=table.text("model_number", "1"),
+        model_name=_filled(table, "model_name"),
+        model_number=_filled(table, "model_number", "1"),
         model_url=table.text("model_url", "", limit=MAX_URI),
         device_category=pnpx.texts("device_category", ("Scanners",)),
         df_device_category=pnpx.texts("df_device_category", ("Imaging.Scanner",)),

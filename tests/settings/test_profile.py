@@ -8,6 +8,7 @@ from importlib import resources
 import pytest
 
 from device import profile
+from device.appearance import metadata
 from device.errors import ConfigError
 from device.imaging.spec import SUPPORTED
 from device.scan.validation import resolve
@@ -54,6 +55,9 @@ def test_a_default_ticket_is_taken_as_it_stands(name: str) -> None:
         ('manufacturer = "WSD', 'manufacturer = "\\u0007WSD', "holds a control character"),
         ('model_number = "1"', f'model_number = "{"9" * 300}"', "has 300 characters"),
         ("auto_exposure = true", "auto_exposure = 1", "must be true or false"),
+        ('model_name = "Virtual Scanner"', 'model_name = " "', "model.model_name is empty."),
+        ('friendly_name = "Virtual Scanner"', 'friendly_name = ""', "friendly_name is empty."),
+        ('language = "en"', 'language = "en_US"', "must be one such as en or de-CH."),
     ],
 )
 def test_a_wrong_profile_names_the_key_and_what_would_be_right(
@@ -64,6 +68,12 @@ def test_a_wrong_profile_names_the_key_and_what_would_be_right(
         read(GENERIC.replace(old, new, 1))
     assert str(caught.value).startswith("mine.toml: ")
     assert sentence in str(caught.value)
+
+
+def test_metadata_and_scan_service_name_the_language_of_the_profile() -> None:
+    shape = read(GENERIC.replace('language = "en"', 'language = "de-CH"'))
+    assert [name.language for name in shape.description.names] == ["de-CH"]
+    assert metadata(shape, "", "/scan").language == "de-CH"
 
 
 def test_a_profile_without_any_source_is_refused() -> None:
