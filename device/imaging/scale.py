@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil, floor
 
+from PIL import Image
+
 from device.imaging.colour import to_samples
-from device.imaging.rows import image_of
+from device.imaging.rows import image_of, rebanded
 from scanner_backends.base import RawPage, band_rows
 from scanner_backends.errors import Inval
 from scanner_backends.pixels import resampling, resized
@@ -34,16 +36,28 @@ def scaled(page: RawPage, width: int, height: int) -> RawPage:
 
 
 def _resampled(page: RawPage, target: RawPage) -> Iterator[bytes]:
+    """Across first, row by row, then down."""
+    way = resampling((page.width_px, page.height_px), (target.width_px, target.height_px))
+    across = replace(page, width_px=target.width_px, bands=_across(page, target, way))
+    return _down(across, target, way)
+
+
+def _across(page: RawPage, target: RawPage, way: Image.Resampling) -> Iterator[bytes]:
+    for band in rebanded(page, band_rows(max(page.stride, target.stride))):
+        image = image_of(page, band)
+        size = (target.width_px, image.height)
+        yield resized(image, size, (0.0, 0.0, image.width, image.height), way).tobytes()
+
+
+def _down(page: RawPage, target: RawPage, way: Image.Resampling) -> Iterator[bytes]:
     """Keep just the rows that the next band of the result depends on.
 
     With enough rows around it, a band gets the very pixels of the whole.
     """
-    sizes = [(one.width_px, one.height_px) for one in (page, target)]
-    way = resampling(sizes[0], sizes[1])
     ratio = page.height_px / target.height_px
     reach = 2 * max(1.0, ratio) + 1
     most = band_rows(target.stride)
-    rows = max(1, min(most, floor(4 * most / ratio)))
+    rows = max(1, floor(most / max(1.0, ratio)))
     held, first = b"", 0
     for top in range(0, target.height_px, rows):
         bottom = min(top + rows, target.height_px)

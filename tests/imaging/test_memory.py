@@ -1,4 +1,4 @@
-"""No encoder holds a page: memory does not grow with its height, nor with the number of pages."""
+"""No step holds a page: memory does not grow with its height, nor with the number of pages."""
 
 import subprocess
 import sys
@@ -48,3 +48,38 @@ def test_memory_grows_neither_with_the_height_nor_with_the_pages(format):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < GROWTH_MB
+
+
+SCALING_MB = 24
+SCALING = """
+import sys
+from device.imaging.scale import scaled
+from scanner_backends.base import Mode, RawPage, band_rows
+
+part, width, height = float(sys.argv[1]), 10_000, 2_000  # A4 at 1200 dpi, but not as high
+
+def peak_mb():
+    status = open("/proc/self/status").read()
+    return int(status[status.index("VmHWM:") + 6 :].split()[0]) / 1024
+
+def scale(width, height):
+    page = RawPage(width, height, Mode.COLOR, 8, iter(()))
+    rows = band_rows(page.stride)
+    bands = (bytes(min(rows, height - top) * page.stride) for top in range(0, height, rows))
+    page = RawPage(width, height, Mode.COLOR, 8, bands)
+    for band in scaled(page, round(width * part), round(height * part)).bands:
+        pass
+
+scale(100, 100)
+before = peak_mb()
+scale(width, height)
+print(peak_mb() - before)
+"""
+
+
+@pytest.mark.parametrize("part", ["0.01", "0.25", "0.5", "1.5", "4"])
+def test_scaling_holds_a_few_rows_whatever_they_are_scaled_to(part: str):
+    command = [sys.executable, "-c", SCALING, part]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < SCALING_MB
