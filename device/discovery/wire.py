@@ -103,7 +103,8 @@ def from_envelope(message: Envelope) -> Request:
 
 def _pruned(body: Element) -> str:
     """`body` with nothing in it that the library could take for something else."""
-    copy = etree.fromstring(etree.tostring(body, with_tail=False))
+    # In ASCII, which is the default, a prefix with other letters would not be one any more.
+    copy = etree.fromstring(etree.tostring(body, encoding="utf-8", with_tail=False))
     kept = {f"{{{WSD}}}Types", f"{{{WSD}}}Scopes", f"{{{WSA}}}EndpointReference"}
     for child in list(copy):
         if child.tag not in kept:

@@ -53,6 +53,7 @@ def probe(types: str, **options: str) -> bytes:
         ("<d:Types>\n  wsdp:Device\n\twscn:ScanDeviceType\n</d:Types>", (DEVICE, SCANNER)),
         (f'<d:Types xmlns:devprof="{WSDP}">devprof:Device</d:Types>', (DEVICE,)),
         (f'<d:Types xmlns="{WSDP}">Device</d:Types>', (DEVICE,)),
+        (f'<d:Types xmlns:gerät="{WSDP}">gerät:Device</d:Types>', (DEVICE,)),
         ("<d:Types>wsdp:<!-- why not -->Device</d:Types>", (DEVICE,)),
         ("<d:Types><!-- why not -->wsdp:Device</d:Types>", (DEVICE,)),
         ("<d:Types><![CDATA[wsdp:Device]]></d:Types>", (DEVICE,)),
