@@ -10,7 +10,7 @@ from device.model.job import JobRecord
 from device.model.status import Component, ConditionName, Severity
 from device.panel import views
 from device.panel.answers import Json, answer, body_of, count_in, number_in, number_of, one_of
-from device.panel.journal import MAX_LISTED, MAX_WAIT_S, Filter
+from device.panel.journal import MAX_LISTED, MAX_WAIT_S, Direction, Filter
 from device.panel.parts import Parts
 from device.panel.paths import BASE, device_base
 from device.panel.problems import Problem, not_found
@@ -212,6 +212,9 @@ class Api:
         )
         if query:
             raise Problem(422, f"There is no parameter {min(query)!r}.", kind="parameter")
+        if wanted.direction not in ("", *Direction):
+            known = ", ".join(Direction)
+            raise Problem(422, f"'direction' must be one of {known}.", kind="parameter")
         found = self.parts.journal.find(wanted)
         if not found and wait:
             found = await self.parts.journal.wait(wanted, wait)

@@ -289,7 +289,7 @@ def test_what_can_go_wrong_is_described(device, panel, sink):
     for path in ("/devices/nobody/state", "/devices/nobody/conditions"):
         assert panel("GET", path[1:]).status == 404
         assert "404" in responses(path, "get")
-    for query in ("limit=0.5", "after=0.5", "limit=-1", "after=x"):
+    for query in ("limit=0.5", "after=0.5", "limit=-1", "after=x", "direction=x"):
         problem(panel("GET", f"journal?{query}"), 422)
 
 
