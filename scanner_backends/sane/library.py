@@ -221,7 +221,10 @@ class OpenDevice:
         if not pointer:
             return None
         told = pointer.contents
-        kind = Kind(told.type)
+        try:
+            kind = Kind(told.type)
+        except ValueError:
+            return None  # a newer SANE's, or rubbish; the others may be all that is needed
         return Option(
             index=index,
             name=_text(told.name),

@@ -1,5 +1,6 @@
 """Devices of which SANE has no test device: what they are asked, and what comes of it."""
 
+import ctypes
 import threading
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from scanner_backends.base import Film, Mode, Resolutions, ScanRequest, Source
 from scanner_backends.sane.abilities import abilities
 from scanner_backends.sane.controls import Controls, at_least, at_most, nearest
 from scanner_backends.sane.device_file import Wishes
+from scanner_backends.sane.library import OpenDevice
 from scanner_backends.sane.mapping import apply
 from scanner_backends.sane.scanner import Scanner
 from scanner_backends.sane.words import (
@@ -39,6 +41,38 @@ def scanner_of(handle: FakeHandle, type_: str = "") -> Scanner:
 def settings(handle: FakeHandle, request: ScanRequest = REQUEST, type_: str = "") -> FakeHandle:
     apply(Controls(handle), request, type_)
     return handle
+
+
+# ---- options
+
+
+class Descriptor(ctypes.Structure):
+    """SANE_Option_Descriptor, as the standard has it."""
+
+    _fields_ = (
+        *((name, ctypes.c_char_p) for name in ("name", "title", "desc")),
+        *((name, ctypes.c_int) for name in ("type", "unit", "size", "cap", "constraint_type")),
+        ("constraint", ctypes.c_void_p),
+    )
+
+
+def test_an_option_of_a_kind_that_nobody_knows_is_left_out():
+    kinds = {b"": 1, b"mode": 3, b"from-the-future": 9, b"rubbish": -7, b"depth": 1}
+    told = [Descriptor(name, name, b"", kind, 0, 4, 5) for name, kind in kinds.items()]
+
+    class Library:
+        def sane_set_io_mode(self, *_: object) -> int:
+            return 0
+
+        def sane_get_option_descriptor(self, _: object, index: int):
+            return ctypes.pointer(told[index])
+
+        def sane_control_option(self, _: object, index: int, action: int, buffer, info) -> int:
+            ctypes.memmove(buffer, ctypes.byref(ctypes.c_int(len(told))), 4)
+            return 0
+
+    device = OpenDevice(Library(), None, "fake:0")
+    assert [option.name for option in device.options()] == ["mode", "depth"]
 
 
 # ---- settings
