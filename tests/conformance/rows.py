@@ -11,6 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 TESTS = Path(__file__).parents[1]
 DOCS = TESTS.parent / "docs"
 STATUSES = ("done", "part", "later", "omitted")
@@ -139,12 +141,19 @@ class Collector:
 
     def __init__(self) -> None:
         self.files: dict[str, set[str]] = {}
+        self.seen: set[Path] = set()
 
     def pytest_collection_modifyitems(self, items: list) -> None:  # type: ignore[type-arg]
         for item in items:
+            self.seen.add(item.path)
             for mark in item.iter_markers("conformance"):
                 for one in mark.args:
                     self.files.setdefault(one, set()).add(str(item.path.relative_to(TESTS.parent)))
+
+    @property
+    def saw_all(self) -> bool:
+        """Whether no file was left out."""
+        return self.seen >= set(TESTS.rglob("test_*.py"))
 
 
 def named() -> dict[str, set[str]]:
@@ -190,8 +199,6 @@ def _line(row: Row, files: dict[str, set[str]]) -> str:
 
 
 def _collect() -> int:
-    import pytest
-
     collector = Collector()
     code = pytest.main(
         ["--collect-only", "-qq", "-p", "no:cacheprovider", str(TESTS)], plugins=[collector]

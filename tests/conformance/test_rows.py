@@ -1,28 +1,14 @@
 """The conformance list keeps its word: no row without a test, no test without a row."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
+from conformance import rows as rows_module
 
-SPEC = importlib.util.spec_from_file_location(
-    "conformance_rows", Path(__file__).with_name("rows.py")
-)
-rows_module = importlib.util.module_from_spec(SPEC)
-sys.modules[SPEC.name] = rows_module
-SPEC.loader.exec_module(rows_module)
 PROVEN = ("done", "part")
 
 
 @pytest.fixture(scope="module")
 def rows():
     return [row for one in rows_module.LISTS for row in rows_module.load(one)]
-
-
-@pytest.fixture(scope="module")
-def named():
-    return rows_module.named()
 
 
 def test_every_row_is_complete_and_stands_once(rows):
