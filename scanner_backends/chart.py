@@ -38,7 +38,8 @@ class ChartBackend:
 
     def scan(self, request: ScanRequest, page: int | None) -> RawPage:
         left, top, width, height = area_px(request)
-        sheet = drawing.place(self._sheet(request, page), request.x_dpi, request.y_dpi)
+        title, number = self._titled(request, page)
+        sheet = drawing.sheet(title, number, request.x_dpi, request.y_dpi)
         self._cancelled.clear()
 
         def bands() -> Iterator[bytes]:
@@ -56,14 +57,14 @@ class ChartBackend:
     def close(self) -> None:
         """Nothing is held."""
 
-    def _sheet(self, request: ScanRequest, page: int | None) -> tuple[drawing.Rectangle, ...]:
+    def _titled(self, request: ScanRequest, page: int | None) -> tuple[str, int]:
         if page is None:
             page = 0 if request.source is Source.FLATBED else 1 + request.back
         if page == 0:
-            return drawing.sheet("PLATEN", 0)
+            return "PLATEN", 0
         if not 0 < page <= 2 * self._sheets:
             raise NoDocs(f"The chart has {self._sheets} sheets; there is no page {page}.")
-        return drawing.sheet("FRONT" if page % 2 else "BACK", (page + 1) // 2)
+        return "FRONT" if page % 2 else "BACK", (page + 1) // 2
 
 
 def _page(number: int, label: str, *, back: bool = False) -> TrayPage:

@@ -7,10 +7,10 @@ way of drawing shows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import count, takewhile
+from itertools import chain, count, takewhile
 
 from PIL import Image
 
@@ -73,39 +73,44 @@ class Placed:
     colour: Rgb
 
 
-@lru_cache(maxsize=4)
-def sheet(title: str, number: int) -> tuple[Rectangle, ...]:
-    """The chart of one side: `title` in letters, `number` in big digits."""
-    return (
-        *_rulers(),
-        *_corners(),
-        *_text(title, 55, 32, 1.2),
-        *_text(str(number), 55, 46, 5.0),
-        *_text("UP", 152, 58, 1.2),
-        *_arrow_up(158, 32, 24),
-        *_patches(),
-        *_fine_lines(28, 215),
+def sheet(title: str, number: int, x_dpi: int, y_dpi: int) -> Sequence[Placed]:
+    """The chart of one side on the pixel grid: `title` in letters, `number` in big digits."""
+    own = (*_text(title, 55, 32, 1.2), *_text(str(number), 55, 46, 5.0))
+    return (*_same_on_all(x_dpi, y_dpi), *_on_grid(own, x_dpi, y_dpi))
+
+
+@lru_cache(maxsize=1)
+def _same_on_all(x_dpi: int, y_dpi: int) -> tuple[Placed, ...]:
+    """What every sheet has; title and number lie beside it."""
+    drawn = chain(
+        _rulers(),
+        _corners(),
+        _text("UP", 152, 58, 1.2),
+        _arrow_up(158, 32, 24),
+        _patches(),
+        _fine_lines(28, 215),
     )
+    return tuple(_on_grid(drawn, x_dpi, y_dpi))
 
 
-def place(sheet: tuple[Rectangle, ...], x_dpi: int, y_dpi: int) -> tuple[Placed, ...]:
-    """The sheet on the pixel grid of a resolution."""
-    return tuple(placed for one in sheet for placed in _place(one, x_dpi, y_dpi))
+def _on_grid(drawn: Iterable[Rectangle], x_dpi: int, y_dpi: int) -> Iterator[Placed]:
+    return (placed for one in drawn for placed in _place(one, x_dpi, y_dpi))
 
 
-def band(sheet: tuple[Placed, ...], area: tuple[int, int, int, int]) -> Image.Image:
+def band(sheet: Sequence[Placed], area: tuple[int, int, int, int]) -> Image.Image:
     """The `area` (left, top, width, height in px) of a sheet, as an RGB image."""
     left, top, width, height = area
+    right, bottom = left + width, top + height
     image = Image.new("RGB", (width, height), WHITE)
-    for placed in sheet:
-        if placed.bottom > top and placed.top < top + height:
+    for one in sheet:
+        if one.bottom > top and one.top < bottom and one.right > left and one.left < right:
             image.paste(
-                placed.colour,
+                one.colour,
                 (
-                    min(max(placed.left - left, 0), width),
-                    max(placed.top - top, 0),
-                    min(max(placed.right - left, 0), width),
-                    min(placed.bottom - top, height),
+                    max(one.left - left, 0),
+                    max(one.top - top, 0),
+                    min(one.right - left, width),
+                    min(one.bottom - top, height),
                 ),
             )
     return image

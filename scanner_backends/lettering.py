@@ -7,6 +7,7 @@ must not.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 WIDTH_DOTS = 5
 HEIGHT_DOTS = 7
@@ -62,12 +63,20 @@ def runs(text: str) -> Iterator[tuple[int, int, int]]:
     Letters are drawn as capitals; characters that are not in the table stay blank.
     """
     for place, letter in enumerate(text.upper()):
-        for row, bits in enumerate(bytes.fromhex(_ROWS.get(letter, _ROWS[" "]))):
-            column = 0
-            while column < WIDTH_DOTS:
-                length = 0
-                while column + length < WIDTH_DOTS and bits >> (4 - column - length) & 1:
-                    length += 1
-                if length:
-                    yield place * PITCH_DOTS + column, row, length
-                column += length or 1
+        for column, row, length in _runs_of(letter):
+            yield place * PITCH_DOTS + column, row, length
+
+
+@cache
+def _runs_of(letter: str) -> tuple[tuple[int, int, int], ...]:
+    found = []
+    for row, bits in enumerate(bytes.fromhex(_ROWS.get(letter, _ROWS[" "]))):
+        column = 0
+        while column < WIDTH_DOTS:
+            length = 0
+            while column + length < WIDTH_DOTS and bits >> (4 - column - length) & 1:
+                length += 1
+            if length:
+                found.append((column, row, length))
+            column += length or 1
+    return tuple(found)
