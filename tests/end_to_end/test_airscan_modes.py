@@ -5,6 +5,7 @@ import signal
 import pytest
 from clients.wsscan import Client
 from PIL import Image
+from support import device as program
 from support.airscan import Airscan, Scanned
 from support.wait import wait_until
 
@@ -16,9 +17,14 @@ IN_A_ROW = 50
 pytestmark = [pytest.mark.sane, pytest.mark.slow]
 
 
-@pytest.fixture
-def device(start_device):
-    return start_device("--source", f"chart:sheets={IN_A_ROW + 10}")
+@pytest.fixture(scope="module")
+def device(tmp_path_factory):
+    home = tmp_path_factory.mktemp("device")
+    loopback = ("--no-discovery", "--host", "127.0.0.1", "--port", "0", "--no-panel")
+    source = ("--source", f"chart:sheets={2 * IN_A_ROW}", "--state-dir", home / "state")
+    started = program.start(["run", *loopback, *source], home / "log")
+    yield started
+    program.end(started)
 
 
 @pytest.fixture

@@ -290,8 +290,9 @@ def _half_copy(work: Work, document: OutgoingDocument, path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.parametrize("links", [True, False])
-@pytest.mark.parametrize("uncs", [(STORE,), (SHARE,), (STORE, SHARE)])
+@pytest.mark.parametrize(
+    ("uncs", "links"), [((STORE, SHARE), True), ((STORE, SHARE), False), ((SHARE,), True)]
+)
 def test_killed_anywhere_and_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uncs: tuple[str, ...], links: bool
 ) -> None:
