@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scanner_backends.base import Description, Found
 from scanner_backends.errors import BackendError
-from scanner_backends.sane import finding, identity
+from scanner_backends.sane import device_file, finding, identity
 from scanner_backends.sane.backend import OPTIONS, PREFIX, SaneBackend
 from scanner_backends.sane.library import LibSane
 from scanner_backends.sane.options import ROLES, Role, is_deep, mode_of, source_of
@@ -72,10 +72,12 @@ def found(
     One scanner that several drivers know is listed once, as the first of them calls it.
 
     Raises:
-        SourceError: SANE is not there.
+        SourceError: SANE is not there, or something in the options file is wrong.
         BackendError: it cannot tell.
     """
     name, marked, file = argument.partition(OPTIONS)
+    if marked:
+        device_file.read(Path(file).expanduser())  # each scanner would refuse it
     library = make()
     try:
         usable = [device for device in library.devices() if not finding.is_ours(device)]

@@ -88,10 +88,11 @@ def found(usb, *devices: SaneDevice, argument: str = ""):
     return listing.found(argument, lambda: library, usb.folder)
 
 
-def test_what_is_found_can_be_opened_by_its_source(usb):
+def test_what_is_found_can_be_opened_by_its_source(usb, options_file):
     usb("1-1", 4, serial="A1")
-    (one,) = found(usb, EPSON, argument="?options=/etc/options.toml")
-    assert one.source == "sane:epson2:libusb:001:004?options=/etc/options.toml"
+    file = options_file("")
+    (one,) = found(usb, EPSON, argument=file)
+    assert one.source == f"sane:epson2:libusb:001:004{file}"
     assert (one.key, one.place, one.label) == ("usb:04b8:013a:A1", "1-1", "Epson GT-1500")
 
 

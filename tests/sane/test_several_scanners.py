@@ -205,3 +205,10 @@ def test_one_uuid_is_not_for_several(tmp_path: Path):
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert "sane:NAME" in done.stderr
+
+
+def test_an_options_file_that_is_wrong_is_so_for_all(tmp_path: Path, options_file):
+    done = refuse(["run", "--source", "sane:" + options_file("hid = []")], tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "options.toml: hid is not known" in done.stderr
