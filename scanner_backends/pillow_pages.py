@@ -86,6 +86,8 @@ class PillowPage:
             yield
         except MemoryError:
             raise NoMem(f"{self.label} is too large for this machine's memory.") from None
+        except UnidentifiedImageError:
+            raise IoError(f"{self.label} cannot be read: {_unidentified(self.path)}.") from None
         except (*BROKEN, *BOMB) as error:
             raise IoError(f"{self.label} cannot be read: {_reason(error)}.") from error
 

@@ -237,6 +237,16 @@ def test_a_file_that_went_away_breaks_its_page_only(folder: Path, scan):
     assert scan(backend, 1, 100, (0, 0, 10, 10))
 
 
+def test_a_file_that_became_another_is_named_for_what_it_is(folder: Path, scan):
+    noise().save(folder / "a.png")
+    backend = ImageFilesBackend(str(folder))
+    backend.describe()
+    (folder / "a.png").write_text("a note")
+    sentence = r"^a\.png cannot be read: it is not a JPEG, PNG, BMP, TIFF or PDF file\.$"
+    with pytest.raises(IoError, match=sentence):
+        scan(backend, 0, 100, (0, 0, 10, 10))
+
+
 def test_a_page_beyond_the_last_is_not_there(folder: Path, scan):
     noise().save(folder / "a.png")
     with pytest.raises(NoDocs):
