@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from device.errors import (
     ChangeNotAllowed,
@@ -88,6 +89,10 @@ _STATUSES: dict[type[DeviceError], int] = {
 """What is none of these is ruled out by the present state."""
 
 
+_PEERS_DOING = (ConnectionError, web.RequestPayloadError, HttpProcessingError)
+"""How reading a body fails that was cut short, or is not coded as its header says."""
+
+
 @web.middleware
 async def say_what_is_wrong(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every failure into a problem."""
@@ -106,6 +111,9 @@ async def say_what_is_wrong(request: web.Request, handler: Handler) -> web.Strea
             raise
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
         return Problem(error.status, f"{error.reason}.", headers=allow).response()
+    except _PEERS_DOING as error:
+        log.info("panel: %s %s sent no whole request: %r", request.method, request.path, error)
+        return Problem(400, "The body breaks off, or is not what its header says.").response()
     except Exception:
         log.exception("panel: %s %s failed", request.method, request.path)
         return Problem(500, "Something went wrong here; the log says what.").response()

@@ -1,5 +1,7 @@
 """Everything that the panel can do, by REST."""
 
+import logging
+import socket
 from dataclasses import replace
 
 import pytest
@@ -213,6 +215,18 @@ def test_what_is_not_there_is_a_problem_too(panel):
     problem(refused, 405)
     assert refused.headers["allow"] == "GET,HEAD,POST"
     problem(panel("POST", "conditions", raw=b"x" * 100_000), 413)
+
+
+def test_a_body_that_breaks_off_is_told_of_quietly(panel, caplog):
+    caplog.set_level(logging.INFO)
+    with socket.create_connection(("127.0.0.1", panel.port), 10) as sock:
+        head = f"Host: 127.0.0.1:{panel.port}\r\nContent-Length: 9\r\n"
+        sock.sendall(f"POST {BASE}/conditions HTTP/1.1\r\n{head}\r\n{{".encode())
+    problem(panel("POST", "conditions", raw=b"{}", Content_Encoding="gzip"), 400)
+    wait_until(lambda: caplog.text.count("sent no whole request") == 2, 5, "both in the log")
+    for record in caplog.records:
+        assert record.levelno == logging.INFO
+        assert record.exc_info is None
 
 
 def test_the_description_names_every_resource_and_no_other(device, panel):

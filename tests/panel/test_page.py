@@ -98,6 +98,22 @@ def test_the_form_lets_a_browser_in(locked):
     watcher.close()
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (FORM, b"token=\xff"),
+        (FORM, b"token=%ff%00"),
+        (f"{FORM}; charset=x", b"token=y"),
+        ("multipart/form-data; boundary=B", b"junk"),
+        ("multipart/form-data", b"--B"),
+        ("application/json", b"{}"),
+    ],
+)
+def test_a_form_that_is_none_is_not_the_token(locked, kind: str, body: bytes):
+    """Anybody can post it."""
+    assert locked("POST", "/login", raw=body, Content_Type=kind).status == 401
+
+
 def test_an_address_with_the_token_lets_a_browser_in(locked):
     right = locked("GET", f"/?token={quote(TOKEN)}&device=1-2%263", Accept=HTML)
     assert right.status == 200
