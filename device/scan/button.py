@@ -71,7 +71,10 @@ class Button:
         """
         source = source or self._usual_source()
         if source not in self.sources():
-            raise InvalidArgs("InputSource", "is no source of this scanner", source)
+            known = ", ".join(self.sources())
+            raise InvalidArgs(
+                "InputSource", f"is no source of this scanner; there is {known}", source
+            )
         tray = self._engine.tray
         self._engine.check_accepting()
         if self._engine.halted:

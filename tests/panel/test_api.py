@@ -95,7 +95,7 @@ def test_a_press_that_cannot_be(device, panel, sink):
     path = f"destinations/{found['id']}/press"
     problem(panel("POST", "destinations/999/press"), 404)
     problem(panel("POST", "destinations/x/press"), 404)
-    assert "source" in problem(panel("POST", path, {"source": "Film"}), 422)
+    assert "Platen, ADF" in problem(panel("POST", path, {"source": "Film"}), 422)
     problem(panel("POST", path, {"source": 1}), 422)
     problem(panel("POST", path, {"sauce": "ADF"}), 422)
     problem(panel("POST", path, ["ADF"]), 422)
