@@ -5,8 +5,8 @@ import signal
 import pytest
 from clients.wsscan import Client
 from PIL import Image
-from support import device as program
 from support.airscan import Airscan, Scanned
+from support.device import on_loopback
 from support.wait import wait_until
 
 NAME = "Corridor"
@@ -19,12 +19,9 @@ pytestmark = [pytest.mark.sane, pytest.mark.slow]
 
 @pytest.fixture(scope="module")
 def device(tmp_path_factory):
-    home = tmp_path_factory.mktemp("device")
-    loopback = ("--no-discovery", "--host", "127.0.0.1", "--port", "0", "--no-panel")
-    source = ("--source", f"chart:sheets={2 * IN_A_ROW}", "--state-dir", home / "state")
-    started = program.start(["run", *loopback, *source], home / "log")
-    yield started
-    program.end(started)
+    source = ("--source", f"chart:sheets={2 * IN_A_ROW}")
+    with on_loopback(tmp_path_factory.mktemp("device"), *source) as started:
+        yield started
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 import re
 import socket
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
 import pytest
 from clients.wsscan import Client, scan_ticket
+from support.device import on_loopback
 from support.wait import wait_until
 
 SCAN = "http://schemas.microsoft.com/windows/2006/08/wdp/scan"
@@ -18,9 +20,11 @@ LAUGHS = "".join(f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(9))
 BOMB = f'<!DOCTYPE x [<!ENTITY l0 "ha">{LAUGHS}]><x>&l9;</x>'
 
 
-@pytest.fixture
-def client(start_device) -> Client:
-    return Client(start_device().scan_url)
+@pytest.fixture(scope="module")
+def client(tmp_path_factory) -> Iterator[Client]:
+    """Of one device, which lives through all of it."""
+    with on_loopback(tmp_path_factory.mktemp("device")) as device:
+        yield Client(device.scan_url)
 
 
 def connect(url: str) -> socket.socket:

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -108,6 +109,17 @@ def start(command: Sequence[str | Path], log: Path, side: Side | None = None) ->
             process.stdout.close()
         raise
     return RunningDevice(process, ready["name"], ready["uuid"], ready["url"], log)
+
+
+@contextmanager
+def on_loopback(home: Path, *args: str | Path) -> Iterator[RunningDevice]:
+    """A device without discovery and panel, with its files in `home`, until the block ends."""
+    quiet = ("--no-discovery", "--host", "127.0.0.1", "--port", "0", "--no-panel")
+    started = start(["run", *quiet, "--state-dir", home / "state", *args], home / "log")
+    try:
+        yield started
+    finally:
+        end(started)
 
 
 def next_one(device: RunningDevice) -> RunningDevice:
