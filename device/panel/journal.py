@@ -19,6 +19,8 @@ from device.clock import Clock
 KEPT = 500
 MAX_XML = 16_384
 """Octets that are kept of one message."""
+MAX_ALL = 2 << 20
+"""Octets that are kept of all of them; the oldest go for it, too."""
 MAX_LISTED = 500
 MAX_WAIT_S = 60.0
 """What one question gets at most, and how long it waits for it."""
@@ -101,6 +103,11 @@ _Noted = tuple[int, datetime, Direction, str, str, str, float, int, int, bytes, 
 """What an Entry is made of, when somebody looks: each request leaves one, and few are read."""
 
 
+def _size(noted: _Noted) -> int:
+    *_, request, reply = noted
+    return len(request) + len(reply)
+
+
 class Journal:
     """The last entries, oldest first. `noted` is told of each."""
 
@@ -109,7 +116,9 @@ class Journal:
     ) -> None:
         self._clock = clock
         self._noted = noted
-        self._entries: deque[_Noted] = deque(maxlen=kept)
+        self._kept = kept
+        self._entries: deque[_Noted] = deque()
+        self._octets = 0
         self._numbers = count(1)
         self._waiting: set[asyncio.Future[None]] = set()
 
@@ -142,6 +151,9 @@ class Journal:
                 reply[:MAX_XML],
             )
         )
+        self._octets += _size(self._entries[-1])
+        while len(self._entries) > self._kept or self._octets > MAX_ALL:
+            self._octets -= _size(self._entries.popleft())
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)

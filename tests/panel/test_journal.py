@@ -13,7 +13,7 @@ from support.clock import ManualClock
 from support.device import RunningDevice, refuse
 from support.wait import wait_until
 
-from device.panel.journal import MAX_XML, Direction, Filter, Journal
+from device.panel.journal import KEPT, MAX_ALL, MAX_XML, Direction, Filter, Journal
 
 LOOPBACK = ("run", "--no-discovery", "--host", "127.0.0.1", "--port", "0")
 
@@ -32,6 +32,16 @@ def test_it_is_bounded_in_number_and_size():
     found = journal.entry(5)
     assert found is not None
     assert len(found.request_xml) == MAX_XML
+
+
+def test_all_of_it_together_is_bounded_too():
+    journal = Journal(ManualClock())
+    for _ in range(2 * MAX_ALL // MAX_XML):
+        note(journal, xml="x" * MAX_XML)
+    assert len(journal.find(Filter())) == MAX_ALL // MAX_XML
+    for _ in range(KEPT + 1):
+        note(journal)
+    assert len(journal.find(Filter())) == KEPT
 
 
 @pytest.mark.parametrize(
