@@ -1,11 +1,12 @@
 """Rotation by quarter turns, through a temporary file.
 
-For a quarter turn the page is cut into tiles as it comes. Each tile is turned and laid where its
-strip of the result will be read, so that a strip is one piece of the file.
+For a quarter turn each band is turned as it comes, and laid down: as a high, narrow picture, of
+which a few rows are one piece of the file. These pieces, side by side, are rows of the result.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,9 @@ from device.imaging.rows import band_of, planes_of, rebanded
 from scanner_backends.base import RawPage, band_rows
 from scanner_backends.errors import Inval
 
-TILE_PX = 64
+TURNED_ROWS = STRIP_ROWS = 64
+"""Of a band that is turned, and of a part of the result that is put together: with fewer rows, it
+takes more pieces to read; with more, more memory."""
 
 _TURNS = {90: Image.Transpose.ROTATE_270, 270: Image.Transpose.ROTATE_90}  # Pillow's run left
 
@@ -54,49 +57,39 @@ def _upside_down(page: RawPage, spool_dir: Path | None) -> Iterator[bytes]:
 def _quarter(
     page: RawPage, target: RawPage, degrees: int, spool_dir: Path | None
 ) -> Iterator[bytes]:
-    """A tile's pixels, `TILE_PX` to a side, become one piece of a strip of the result."""
+    """Some rows of each turned band, side by side, are rows of the result."""
     with TemporaryFile(dir=spool_dir) as spool:
-        tiles = _lay_tiles(page, degrees, spool)
-        for strip in tiles if degrees == 90 else reversed(tiles):
-            yield _strip(target, strip, spool, right_to_left=degrees == 90)
+        laid = _lay_turned(page, target, degrees, spool)
+        for top in range(0, target.height_px, STRIP_ROWS):
+            rows = range(top, min(top + STRIP_ROWS, target.height_px))
+            yield _side_by_side(target, laid, rows, spool.fileno())
 
 
-_Tile = tuple[int, int, int, int]  # offset in the file, bytes, width and height in px, when turned
+_Turned = tuple[int, int, int, int]
+"""A turned band: where it is in the file, the bytes of its rows, its left column in the result, and
+its width in px."""
 
 
-def _lay_tiles(page: RawPage, degrees: int, spool: IO[bytes]) -> list[list[_Tile]]:
-    """Write the page as turned tiles; the list has a strip for each TILE_PX columns.
-
-    The tiles lie in the order in which they come; a strip is gathered with one read per band,
-    64 times fewer than one per row.
-    """
-    strips: list[list[_Tile]] = [[] for _ in range(0, page.width_px, TILE_PX)]
-    offset = 0
-    for band in rebanded(page, TILE_PX):
-        planes = planes_of(page, band)
-        for strip, left in zip(strips, range(0, page.width_px, TILE_PX), strict=True):
-            area = (left, 0, min(left + TILE_PX, page.width_px), planes[0].height)
-            pieces = [plane.crop(area).transpose(_TURNS[degrees]) for plane in planes]
-            tile = band_of(pieces)
-            spool.write(tile)
-            strip.append((offset, len(tile), *pieces[0].size))
-            offset += len(tile)
+def _lay_turned(page: RawPage, target: RawPage, degrees: int, spool: IO[bytes]) -> list[_Turned]:
+    """Turn each band, and write it down."""
+    laid: list[_Turned] = []
+    done = 0
+    for band in rebanded(page, TURNED_ROWS):
+        width = len(band) // page.stride
+        left = target.width_px - done - width if degrees == 90 else done
+        laid.append((spool.tell(), replace(target, width_px=width).stride, left, width))
+        spool.write(band_of([plane.transpose(_TURNS[degrees]) for plane in planes_of(page, band)]))
+        done += width
     spool.flush()
-    return strips
+    return laid
 
 
-def _strip(target: RawPage, strip: list[_Tile], spool: IO[bytes], *, right_to_left: bool) -> bytes:
-    height = strip[0][3]
-    whole: list[Image.Image] = []
-    at = target.width_px if right_to_left else 0
-    for offset, length, width, _ in strip:
-        spool.seek(offset)
-        tile = replace(target, width_px=width)
-        planes = planes_of(tile, spool.read(length))
-        if not whole:
-            whole = [Image.new(plane.mode, (target.width_px, height)) for plane in planes]
-        at -= width if right_to_left else 0
-        for canvas, plane in zip(whole, planes, strict=True):
-            canvas.paste(plane, (at, 0))
-        at += 0 if right_to_left else width
-    return band_of(whole)
+def _side_by_side(target: RawPage, laid: list[_Turned], rows: range, spool: int) -> bytes:
+    """These rows of all that was laid down, as images of bits, or of bytes."""
+    bits = target.channels * target.depth
+    mode, unit = ("1", 1) if bits == 1 else ("L", bits // 8)
+    whole = Image.new(mode, (target.width_px * unit, len(rows)))
+    for start, stride, left, width in laid:
+        piece = os.pread(spool, len(rows) * stride, start + rows.start * stride)
+        whole.paste(Image.frombytes(mode, (width * unit, len(rows)), piece), (left * unit, 0))
+    return whole.tobytes()
