@@ -21,11 +21,12 @@ from scanner_backends.errors import IoError, NoMem
 from scanner_backends.image_files import ImageFilesBackend
 
 INCH = 25.4
-SIZE = (501, 1103)  # some pieces, and odd
+SIZE = (251, 1103)  # some pieces, and odd
 BITS = {"1": 1, "L": 8, "LA": 16, "P": 8, "RGB": 24, "RGBA": 32, "CMYK": 32, "I;16": 16}
 
 
-def noise(mode: str, size: tuple[int, int] = SIZE) -> Image.Image:
+def noise(mode: str) -> Image.Image:
+    size = (2 * SIZE[0], SIZE[1]) if mode == "1" else SIZE  # more than the 64 kB of one strip
     image = Image.frombytes(mode, size, os.urandom((size[0] * BITS[mode] + 7) // 8 * size[1]))
     if mode == "P":
         image.putpalette(os.urandom(768))
