@@ -342,8 +342,9 @@ def test_the_keyboard_is_enough(screen: Screen, panel: Panel, computer: Computer
         elif name == "Later: sheet 1":
             page.keyboard.press("Enter")
             screen.until(
-                lambda: panel.get("feeder")["pages"][0]["label"] == "sheet 2 front", "another order"
+                lambda: screen.texts("#sheets .label")[0].startswith("sheet 2"), "another order"
             )
+            assert panel.get("feeder")["pages"][0]["label"] == "sheet 2 front"
             screen.until(lambda: focused(screen) == "Later: sheet 1", "the focus on the sheet")
     for name in ("Automatic", f"Scan: {DESK}", "Load from source", "Add files", "Paper jam"):
         assert name in seen

@@ -113,6 +113,7 @@ function move(id, by, button) {
     const moved = document.querySelector(`[data-sheet="${id}"]`);
     moved?.scrollIntoView({ block: "nearest", inline: "nearest" });
     // The sheet was moved in the page, which takes its focus; at an end its other key is left.
+    if (![document.body, button].includes(document.activeElement)) return; // it went on meanwhile
     (button.disabled ? moved?.querySelector(".tool:not([disabled])") : button)?.focus();
   });
 }
