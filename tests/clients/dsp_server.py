@@ -183,8 +183,11 @@ class DspServer:
         self.tell(token)
         self.tell(token, end=True)
 
-    def tell(self, token: str, *, end: bool = False, named: str = "") -> list[int]:
-        """Send an event of this job, or of one that is `named`, to every sink; their statuses."""
+    def tell(self, token: str, *, end: bool = False, named: str = "", state: str = "") -> list[int]:
+        """Send an event of this job, or of one that is `named`, to every sink; their statuses.
+
+        It tells the job's state, or another `state`, which is not what an answer would tell.
+        """
         if end:
             inner = (
                 f"<x:PostScanJobEndState><x:JobToken>{named or token}</x:JobToken>"
@@ -193,6 +196,8 @@ class DspServer:
             )
         else:
             inner = self._status(token).replace(token, named or token)
+        if state:
+            inner = inner.replace(f">{self.states[token]}<", f">{state}<")
         name = "PostScanJobEndStateEvent" if end else "PostScanJobStatusEvent"
         return [
             self.post(sink, f"{DSP}/{name}", f"<x:{name}>{inner}</x:{name}>")

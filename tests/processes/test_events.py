@@ -59,10 +59,8 @@ def test_an_event_alone_delivers_nothing(site: Site, make_operator: MakeOperator
     site.server.has_events = True
     joe, number = begun(site, make_operator)
     (token,) = site.server.states
-    site.server.states[token] = "Completed"
-    site.server.tell(token)
-    site.server.states[token] = "Processing"
-    site.server.tell(token, end=False)
+    for end in (False, True):
+        assert site.server.tell(token, end=end, state="Completed") == [202]
     site.server.states[token] = "Aborted"
     site.server.finish(token, "Aborted")
     assert joe.ended(number)["standing"] == "failed"
