@@ -46,6 +46,12 @@ SETTINGS = (
         "PORT",
     ),
     Setting("interface", "texts", "be found on this interface only; may be repeated", "NAME"),
+    Setting(
+        "exclude_interface",
+        "texts",
+        "not be found on interfaces of this name, docker* for instance; may be repeated",
+        "PATTERN",
+    ),
     Setting("advertise", "text", "the address that clients are told, instead of ours", "ADDR"),
     Setting("discovery", "boolean", "be found by WS-Discovery (default: yes)"),
     Setting("uuid", "text", "the device's identity, instead of the stored one", "UUID"),
@@ -148,6 +154,7 @@ class Config:
     host: str = ""
     port: int | None = None
     interfaces: tuple[str, ...] = ()
+    excluded_interfaces: tuple[str, ...] = ()
     advertise: str = ""
     discovery: bool = True
     uuid: str | None = None
@@ -201,6 +208,7 @@ def _built(tables: list[Table], environment: Mapping[str, str]) -> Config:
         host=merged.text("host", ""),
         port=merged.port("port"),
         interfaces=merged.texts("interface"),
+        excluded_interfaces=merged.texts("exclude_interface"),
         advertise=merged.advertise(),
         discovery=merged.boolean("discovery", True),
         uuid=merged.uuid(),

@@ -185,6 +185,7 @@ class Premises:
         return DiscoveryEndpoint(
             clock=self._clock,
             interfaces=config.interfaces or (interfaces_with(host) if one_address else None),
+            excluded=config.excluded_interfaces,
             families=(family_of(ip_address(host)),) if config.host else BOTH,
         )
 

@@ -60,6 +60,7 @@ class DiscoveryEndpoint:
 
     Args:
         interfaces: names; None for all that make sense.
+        excluded: shell patterns of names of interfaces that are not used, whatever else is said.
         families: those that are missing on this machine are left out, as long as one remains.
         remind: repeat Hello to programs on this machine.
     """
@@ -69,6 +70,7 @@ class DiscoveryEndpoint:
         *,
         clock: Clock,
         interfaces: Sequence[str] | None = None,
+        excluded: Sequence[str] = (),
         families: Collection[Family] = BOTH,
         remind: bool = True,
         port: int = PORT,
@@ -78,6 +80,7 @@ class DiscoveryEndpoint:
         self._keeping = asyncio.Lock()
         self._clock = clock
         self._names = tuple(interfaces) if interfaces else None
+        self._excluded = tuple(excluded)
         self._families = tuple(families)
         self._remind = remind
         self._port = port
@@ -229,7 +232,7 @@ class DiscoveryEndpoint:
     async def _read_links(self) -> None:
         """Use the links that there are now: join, leave, and have Hello said."""
         try:
-            links = interfaces.usable_links(self._names, tuple(self._sockets))
+            links = interfaces.usable_links(self._names, tuple(self._sockets), self._excluded)
         except OSError as error:
             self._tally.failed("interfaces not read", error, logging.WARNING)
             return

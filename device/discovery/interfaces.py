@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Collection, Sequence
+from fnmatch import fnmatchcase
 
 from device import netlink
 from device.discovery.links import Family, Interface, Link
@@ -36,13 +37,16 @@ def check_names(names: Sequence[str] | None) -> None:
             )
 
 
-def usable_links(names: Sequence[str] | None, families: Collection[Family]) -> list[Link]:
+def usable_links(
+    names: Sequence[str] | None, families: Collection[Family], excluded: Sequence[str] = ()
+) -> list[Link]:
     """The links to be found on, with the addresses to be found at.
 
     Args:
         names: only these, whatever they are; None for every link that is up, knows multicast, and
             is neither the loopback nor a tunnel to a single peer. Public IPv4 addresses count only
             on links that are named.
+        excluded: shell patterns; none of these, even if it is named.
 
     Raises:
         OSError: the kernel does not say.
@@ -50,7 +54,7 @@ def usable_links(names: Sequence[str] | None, families: Collection[Family]) -> l
     addresses = netlink.addresses()
     found = []
     for link in netlink.links():
-        if _is_wanted(link, names):
+        if _is_wanted(link, names) and not any(fnmatchcase(link.name, one) for one in excluded):
             own = tuple(
                 address.interface
                 for address in addresses

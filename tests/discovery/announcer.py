@@ -1,6 +1,7 @@
 """A device that can be found and does nothing else, as a program.
 
-    announcer.py UUID STATE_DIR [--interface NAME]... [--family 4|6]... [--advertise HOST]
+    announcer.py UUID STATE_DIR [--interface NAME]... [--exclude PATTERN]... [--family 4|6]...
+        [--advertise HOST]
 
 It prints one JSON object per line: `{"event": "started"}`, then the answer to each line on stdin:
 `counts`, `addresses` or `usage`. SIGTERM or the end of stdin make it say Bye and leave.
@@ -72,6 +73,7 @@ async def announce(options: argparse.Namespace) -> None:
     endpoint = DiscoveryEndpoint(
         clock=clock,
         interfaces=options.interface,
+        excluded=options.exclude,
         families=[Family(int(n)) for n in options.family] or BOTH,
     )
     await endpoint.add(responder, state)
@@ -102,6 +104,7 @@ def main() -> None:
     parser.add_argument("uuid")
     parser.add_argument("state_dir", type=Path)
     parser.add_argument("--interface", action="append")
+    parser.add_argument("--exclude", action="append", default=[])
     parser.add_argument("--family", action="append", default=[])
     parser.add_argument("--advertise")
     logging.basicConfig(level=logging.DEBUG)

@@ -185,9 +185,10 @@ def test_each_of_two_links_is_told_its_own_addresses(make_lab, announce, agent):
         assert answer.xaddrs == [device.xaddr(f"[{local}]")]
 
 
-def test_only_the_interfaces_that_are_named(make_lab, announce, agent):
+@pytest.mark.parametrize("only_lab1", [("--interface", "lab1"), ("--exclude", "*0")])
+def test_only_the_interfaces_that_are_meant(make_lab, announce, agent, only_lab1):
     lab = make_lab(links=2)
-    announce(lab.dev, "--interface", "lab1")
+    announce(lab.dev, *only_lab1)
     # Another program's memberships must not let questions from lab0 in.
     other = agent(lab.dev)
     other.listen(4, "lab0")

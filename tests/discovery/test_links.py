@@ -51,6 +51,14 @@ def test_by_default_neither_loopback_nor_tunnels_nor_unplugged_cables(kernel):
     assert usable_links(["lo"], BOTH)[0].is_loopback
 
 
+def test_excluded_by_a_pattern_even_if_it_is_named(kernel):
+    bridges = [KernelLink(index, f"docker{index}", UP) for index in (5, 6)]
+    kernel([ETH, *bridges], [(index, f"10.{index}.0.1/16", 0) for index in (2, 5, 6)])
+    assert names(usable_links(None, BOTH, ["docker*", "br-*"])) == ["eth0"]
+    assert names(usable_links(["eth0", "docker5"], BOTH, ["docker5"])) == ["eth0"]
+    assert names(usable_links(None, BOTH, ["docker"])) == ["eth0", "docker5", "docker6"]
+
+
 def test_addresses_that_do_not_last_are_left_out(kernel):
     kernel(
         [ETH],
