@@ -19,10 +19,14 @@ KEPT_S = 600.0
 
 
 class Written(NamedTuple):
-    """An answer as it goes on the wire; `outcome` as an `Exchange` has it."""
+    """An answer as it goes on the wire: the envelope in pieces, which have so many `octets`.
+
+    `outcome` is as an `Exchange` has it.
+    """
 
     status: int
-    envelope: bytes
+    envelope: tuple[bytes, ...]
+    octets: int
     outcome: str = OK
 
 

@@ -15,16 +15,17 @@ from aiohttp.helpers import rfc822_formatted_time
 
 from device.http import web
 from device.http.addresses import PRODUCT
+from device.http.memory import Written
 
 REPLY_TYPE = "application/soap+xml; charset=utf-8"
 
 
 class SoapReply(web.StreamResponse):
-    """The answer to a POST: an envelope, and whether the connection stays."""
+    """The answer to a POST."""
 
-    def __init__(self, status: int, envelope: bytes) -> None:
-        super().__init__(status=status)
-        self._envelope = envelope
+    def __init__(self, written: Written) -> None:
+        super().__init__(status=written.status)
+        self._written = written
         self._kept = False
 
     @property
@@ -35,11 +36,11 @@ class SoapReply(web.StreamResponse):
         self._kept = request.keep_alive
         old = request.version <= HttpVersion10
         begin, end = _head(self.status, old, self._kept, rfc822_formatted_time())
-        head = f"{begin}{len(self._envelope)}{end}"
+        head = f"{begin}{self._written.octets}{end}"
         transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the peer is gone")
-        transport.write(head.encode() + self._envelope)
+        transport.write(b"".join((head.encode(), *self._written.envelope)))
         await request.writer.drain()
         return request.writer
 

@@ -180,9 +180,11 @@ class _Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         # It waits only for the next request: what comes is a header, up to its end.
         if self._waiter is not None and not self._waiter.done():
-            head, end, rest = data.partition(b"\r\n\r\n")
-            if b"\r\n " in head or b"\r\n\t" in head:
-                data = head.replace(b"\r\n ", b"   ").replace(b"\r\n\t", b"   ") + end + rest
+            end = data.find(b"\r\n\r\n")
+            end = len(data) if end < 0 else end
+            if data.find(b"\r\n ", 0, end) >= 0 or data.find(b"\r\n\t", 0, end) >= 0:
+                head = data[:end].replace(b"\r\n ", b"   ").replace(b"\r\n\t", b"   ")
+                data = head + data[end:]
         super().data_received(data)
 
 

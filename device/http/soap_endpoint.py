@@ -32,7 +32,7 @@ from device.soap.dispatch import (
     Route,
     check_body,
 )
-from device.soap.envelope import Envelope, read, write
+from device.soap.envelope import Envelope, pieces, read
 from device.soap.xml import MAX_ENVELOPE
 from scanner_backends.errors import BackendError
 
@@ -48,6 +48,7 @@ GONE_CHECK_S = 0.5
 BROKEN = "broken off"
 REPEATED = "repeated"
 """Outcomes of exchanges; the second is a request with a known MessageID, answered as before."""
+_NOTHING = Written(202, (), 0)
 
 
 _STEM = uuid.uuid4().urn[:-12]
@@ -139,7 +140,7 @@ class SoapEndpoint:
             ) as message:
                 return await self._answer(request, message.root, message)
         except MalformedMessage as error:
-            return _reply(self._written_fault(error, None, self._service))
+            return SoapReply(self._written_fault(error, None, self._service))
 
     async def _answer(
         self, request: web.BaseRequest, body: bytes, message: mime_request.Message | None
@@ -153,8 +154,9 @@ class SoapEndpoint:
         def note(written: Written, attachment_octets: int = 0) -> None:
             action = envelope.action if envelope else ""
             seconds = self._clock.monotonic() - began
-            exchange = (peer, action, written.outcome, seconds, body, written.envelope)
-            self._noted(Exchange(*exchange, attachment_octets))
+            _, reply, octets, outcome = written
+            noted = Exchange(peer, action, outcome, seconds, body, reply, octets, attachment_octets)
+            self._noted(noted)
 
         try:
             envelope = read(body)
@@ -168,7 +170,7 @@ class SoapEndpoint:
         except DeviceError as error:
             written = self._written_fault(error, envelope, service)
             note(written)
-            return _reply(written)
+            return SoapReply(written)
         incoming = Incoming(
             envelope,
             peer,
@@ -186,7 +188,7 @@ class SoapEndpoint:
         note(written)
         if route.one_way and written.outcome == OK:
             return web.Response(status=202, headers={"Server": PRODUCT})
-        return _reply(written)
+        return SoapReply(written)
 
     async def _once(self, route: Route, incoming: Incoming) -> Written:
         """Run an operation that a repeated request does not start again."""
@@ -208,7 +210,7 @@ class SoapEndpoint:
             answer = await route.handler(incoming)
         except Exception as error:  # noqa: BLE001 - `_failure` logs what nobody foresaw
             return self._failure(error, route, incoming)
-        return Written(202, b"") if route.one_way else self._write(answer, route, incoming)
+        return _NOTHING if route.one_way else self._write(answer, route, incoming)
 
     async def _streamed(
         self,
@@ -223,14 +225,14 @@ class SoapEndpoint:
         except Exception as error:  # noqa: BLE001 - `_failure` logs what nobody foresaw
             written = self._failure(error, route, incoming)
             note(written, 0)
-            return _reply(written)
+            return SoapReply(written)
         if answer is None:
-            note(Written(500, b"", BROKEN), 0)
+            note(_NOTHING._replace(outcome=BROKEN), 0)
             return _plain(500, "The peer is gone.")
         written = self._write(answer, route, incoming)
         if answer.attachment is None:
             note(written, 0)
-            return _reply(written)
+            return SoapReply(written)
         return await self._send_attachment(request, written, answer.attachment, note)
 
     def _failure(self, error: Exception, route: Route, incoming: Incoming) -> Written:
@@ -260,13 +262,14 @@ class SoapEndpoint:
                 "Server": PRODUCT,
             }
         )
+        envelope = b"".join(written.envelope)
         delivery = Delivery(request, self._clock, attachment.resting)
         delivered, octets = False, 0
 
         async def send() -> bool:
             nonlocal octets
             await response.prepare(request)
-            await response.write(multipart.head(boundary, written.envelope, attachment.media_type))
+            await response.write(multipart.head(boundary, envelope, attachment.media_type))
             async for chunk in attachment.chunks():
                 octets += len(chunk)
                 await response.write(chunk)
@@ -297,7 +300,7 @@ class SoapEndpoint:
         return response
 
     def _write(self, answer: Answer, route: Route, incoming: Incoming) -> Written:
-        body = write(
+        envelope = pieces(
             answer.action or route.reply,
             answer.body,
             message_id=self._message_id(),
@@ -305,11 +308,12 @@ class SoapEndpoint:
             prefixes=answer.prefixes,
             headers=answer.headers,
         )
-        if len(body) > MAX_ENVELOPE:
-            log.error("an answer to %s has %d octets", route.action, len(body))
+        octets = sum(map(len, envelope))
+        if octets > MAX_ENVELOPE:
+            log.error("an answer to %s has %d octets", route.action, octets)
         if traffic.isEnabledFor(logging.DEBUG):
-            traffic.debug("< %r", body)
-        return Written(200, body)
+            traffic.debug("< %r", b"".join(envelope))
+        return Written(200, envelope, octets)
 
     def _written_fault(
         self, error: DeviceError, envelope: Envelope | None, service: str
@@ -323,11 +327,7 @@ class SoapEndpoint:
             service=service,
         )
         traffic.debug("< %r", body)
-        return Written(fault.status, body, fault.subcode or fault.code)
-
-
-def _reply(written: Written) -> SoapReply:
-    return SoapReply(written.status, written.envelope)
+        return Written(fault.status, (body,), len(body), fault.subcode or fault.code)
 
 
 def _plain(status: int, sentence: str, *, close: bool = False) -> web.Response:

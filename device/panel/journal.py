@@ -15,10 +15,11 @@ from itertools import count
 from typing import NamedTuple
 
 from device.clock import Clock
+from device.soap.dispatch import Exchange
 
 KEPT = 500
 MAX_XML = 16_384
-"""Octets that are kept of one message."""
+"""Octets that are shown of one message."""
 MAX_ALL = 2 << 20
 """Octets that are kept of all of them; the oldest go for it, too."""
 MAX_LISTED = 500
@@ -34,42 +35,46 @@ class Direction(StrEnum):
 
 
 class Entry(NamedTuple):
-    """One exchange. `outcome` is `ok`, or what went wrong; sizes are octets of XML and image.
-
-    `peer` is the client's address, or the URL of the sink.
-    """
+    """One exchange, of our number and time. Its `peer` is a client's address, or a sink's URL."""
 
     number: int
     time: datetime
     direction: Direction
-    peer: str
-    action: str
-    outcome: str
-    seconds: float
-    sent_octets: int
-    received_octets: int
-    request: bytes = b""
-    reply: bytes = b""
+    exchange: Exchange
+
+    @property
+    def sent_octets(self) -> int:
+        """Octets of XML and image that went out."""
+        if self.direction is Direction.EVENT:
+            return len(self.exchange.request)
+        return self.exchange.reply_octets + self.exchange.attachment_octets
+
+    @property
+    def received_octets(self) -> int:
+        """Octets of XML that came in; what is answered to events is not looked at."""
+        return len(self.exchange.request) if self.direction is Direction.REQUEST else 0
 
     @property
     def request_xml(self) -> str:
         """The request as text; it is decoded when somebody looks."""
-        wide = self.request[:2] in (b"\xff\xfe", b"\xfe\xff")
-        return self.request.decode("utf-16" if wide else "utf-8", errors="replace")
+        request = self.exchange.request[:MAX_XML]
+        wide = request[:2] in (b"\xff\xfe", b"\xfe\xff")
+        return request.decode("utf-16" if wide else "utf-8", errors="replace")
 
     @property
     def reply_xml(self) -> str:
         """The envelope of the reply; none was sent to an event, or to who had gone."""
-        return self.reply.decode(errors="replace")
+        return b"".join(self.exchange.reply)[:MAX_XML].decode(errors="replace")
 
     @property
     def name(self) -> str:
         """The last segment of the action."""
-        return self.action.rpartition("/")[2]
+        return self.exchange.action.rpartition("/")[2]
 
     def holds(self, text: str) -> bool:
         """Whether `text` stands in it or in its XML, in capitals or small letters."""
-        told = (self.action, self.peer, self.outcome, self.request_xml, self.reply_xml)
+        peer, action, outcome, *_ = self.exchange
+        told = (action, peer, outcome, self.request_xml, self.reply_xml)
         return any(text.lower() in one.lower() for one in told)
 
 
@@ -91,21 +96,16 @@ class Filter:
         """Whether this entry is wanted."""
         return (
             entry.number > self.after
-            and self.action in ("", entry.action, entry.name)
+            and self.action in ("", entry.exchange.action, entry.name)
             and self.direction in ("", entry.direction)
-            and self.peer in ("", entry.peer)
-            and self.outcome in ("", entry.outcome)
+            and self.peer in ("", entry.exchange.peer)
+            and self.outcome in ("", entry.exchange.outcome)
             and (not self.text or entry.holds(self.text))
         )
 
 
-_Noted = tuple[int, datetime, Direction, str, str, str, float, int, int, bytes, bytes]
+_Noted = tuple[int, datetime, Direction, Exchange]
 """What an Entry is made of, when somebody looks: each request leaves one, and few are read."""
-
-
-def _size(noted: _Noted) -> int:
-    *_, request, reply = noted
-    return len(request) + len(reply)
 
 
 class Journal:
@@ -122,38 +122,14 @@ class Journal:
         self._numbers = count(1)
         self._waiting: set[asyncio.Future[None]] = set()
 
-    def add(
-        self,
-        direction: Direction,
-        peer: str,
-        action: str,
-        outcome: str,
-        *,
-        seconds: float,
-        sent_octets: int = 0,
-        received_octets: int = 0,
-        request: bytes = b"",
-        reply: bytes = b"",
-    ) -> None:
+    def add(self, direction: Direction, exchange: Exchange) -> None:
         """Note one exchange that is over."""
-        self._entries.append(
-            (
-                next(self._numbers),
-                self._clock.now(),
-                direction,
-                peer,
-                action,
-                outcome,
-                seconds,
-                sent_octets,
-                received_octets,
-                request[:MAX_XML],
-                reply[:MAX_XML],
-            )
-        )
-        self._octets += _size(self._entries[-1])
-        while len(self._entries) > self._kept or self._octets > MAX_ALL:
-            self._octets -= _size(self._entries.popleft())
+        entries = self._entries
+        entries.append((next(self._numbers), self._clock.now(), direction, exchange))
+        self._octets += len(exchange.request) + exchange.reply_octets
+        while self._octets > MAX_ALL or len(entries) > self._kept:
+            *_, oldest = entries.popleft()
+            self._octets -= len(oldest.request) + oldest.reply_octets
         for waiting in self._waiting:
             if not waiting.done():
                 waiting.set_result(None)

@@ -137,15 +137,16 @@ def subscriber(value: Subscription, now: float, wall: datetime, waiting: int) ->
 
 def entry(value: Entry, *, whole: bool = False) -> Json:
     """An exchange; its XML only when it is asked for `whole`."""
+    exchange = value.exchange
     shown: Json = {
         "id": value.number,
         "time": value.time.isoformat(),
         "direction": value.direction,
-        "peer": value.peer,
+        "peer": exchange.peer,
         "name": value.name,
-        "action": value.action,
-        "outcome": value.outcome,
-        "milliseconds": round(1000 * value.seconds, 1),
+        "action": exchange.action,
+        "outcome": exchange.outcome,
+        "milliseconds": round(1000 * exchange.seconds, 1),
         "received_octets": value.received_octets,
         "sent_octets": value.sent_octets,
     }

@@ -6,6 +6,8 @@ Child order, prefixes, padding, both members of a choice and foreign content are
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from device.errors import InvalidArgs
 from device.model.ticket import ScanTicket
 from device.soap import xml
@@ -33,18 +35,26 @@ def requested_names(body: Element) -> dict[ExpandedName, str]:
     for name in xml.need(body, WSCN, "RequestedElements"):
         if name.tag != _NAME:
             continue
+        known = None if len(name) else _of_scan(name.text, name.prefix)
+        if known is not None:
+            found.setdefault(*known)
+            continue
         asked = xml.text(name)
-        prefix, _, local = asked.partition(":")
-        if prefix == name.prefix:  # the one that Name itself has, so it means the same
-            namespace = WSCN
-        else:
-            namespace, local = xml.resolve_qname(asked, name, WSCN)
+        namespace, local = xml.resolve_qname(asked, name, WSCN)
         if not local:
             raise InvalidArgs("Name", "names nothing", asked[:80])
         found.setdefault((namespace, local), asked)
     if not found:
         raise InvalidArgs("Name", "is missing in RequestedElements")
     return found
+
+
+@lru_cache(maxsize=256)
+def _of_scan(text: str | None, prefix: str | None) -> tuple[ExpandedName, str] | None:
+    """A name with the prefix that Name itself has, so that it means the same; None for others."""
+    asked = " ".join((text or "").split())
+    own, _, local = asked.partition(":")
+    return ((WSCN, local), asked) if own == prefix and local else None
 
 
 def job_id(body: Element) -> int | str:

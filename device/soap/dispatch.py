@@ -83,7 +83,7 @@ class Exchange(NamedTuple):
     """A request that is dealt with, for who keeps a record of them.
 
     `outcome` is `OK`, the subcode of a fault, or words for what became of it instead. `reply` is
-    the envelope that was sent, empty if there was none.
+    the envelope that was sent, in pieces, of `reply_octets`; none if there was none.
     """
 
     peer: str
@@ -91,7 +91,8 @@ class Exchange(NamedTuple):
     outcome: str
     seconds: float
     request: bytes
-    reply: bytes
+    reply: tuple[bytes, ...] = ()
+    reply_octets: int = 0
     attachment_octets: int = 0
 
 

@@ -95,14 +95,38 @@ def write(
     `body` and `headers` are XML already; `prefixes` are the house prefixes that they use beside
     `soap` and `wsa`.
     """
+    return b"".join(
+        pieces(
+            action,
+            body,
+            message_id=message_id,
+            relates_to=relates_to,
+            to=to,
+            prefixes=prefixes,
+            headers=headers,
+        )
+    )
+
+
+def pieces(
+    action: str,
+    body: Body,
+    *,
+    message_id: str,
+    relates_to: str = "",
+    to: str = ANONYMOUS,
+    prefixes: tuple[str, ...] = (),
+    headers: str = "",
+) -> tuple[bytes, ...]:
+    """What `write` writes, in pieces; those of the body are the very ones that it has."""
     relates = leaf("wsa:RelatesTo", relates_to) if relates_to else ""
     head = (
         f"{_head(action, prefixes)}{leaf('wsa:MessageID', message_id)}{relates}"
         f"{_TO_ANONYMOUS if to is ANONYMOUS else leaf('wsa:To', to)}{headers}"
         "</soap:Header><soap:Body>"
     )
-    pieces = (body.encode(),) if isinstance(body, str) else body
-    return b"".join((head.encode(), *pieces, b"</soap:Body></soap:Envelope>"))
+    inner = (body.encode(),) if isinstance(body, str) else body
+    return (head.encode(), *inner, b"</soap:Body></soap:Envelope>")
 
 
 @lru_cache(maxsize=256)

@@ -14,12 +14,14 @@ from support.device import RunningDevice, refuse
 from support.wait import wait_until
 
 from device.panel.journal import KEPT, MAX_ALL, MAX_XML, Direction, Filter, Journal
+from device.soap.dispatch import Exchange
 
 LOOPBACK = ("run", "--no-discovery", "--host", "127.0.0.1", "--port", "0")
 
 
 def note(journal: Journal, action: str = "urn:x/Get", outcome: str = "ok", xml: str = "") -> None:
-    journal.add(Direction.REQUEST, "10.0.0.1", action, outcome, seconds=0.1, request=xml.encode())
+    exchange = Exchange("10.0.0.1", action, outcome, 0.1, xml.encode())
+    journal.add(Direction.REQUEST, exchange)
 
 
 def test_it_is_bounded_in_number_and_size():
