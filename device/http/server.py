@@ -196,14 +196,14 @@ class _Server(web.Server):
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        self._waiting: set[object] = set()
+        self._waiting: dict[object, asyncio.TimerHandle] = {}
         self._peers: dict[object, str] = {}
         self._counts: Counter[str] = Counter()
 
     def __call__(self) -> web.RequestHandler:
-        handler = _Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
-        self._waiting.add(handler)
-        asyncio.get_running_loop().call_later(HEADER_TIMEOUT_S, self._check, handler)
+        loop = asyncio.get_running_loop()
+        handler = _Connection(self, loop=loop, **self._kwargs)
+        self._waiting[handler] = loop.call_later(HEADER_TIMEOUT_S, self._late, handler)
         return handler
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
@@ -220,6 +220,7 @@ class _Server(web.Server):
         self, handler: web.RequestHandler, exc: BaseException | None = None
     ) -> None:
         super().connection_lost(handler, exc)
+        self.heard(handler)
         peer = self._peers.pop(handler, None)
         if peer is not None:
             self._counts[peer] -= 1
@@ -227,14 +228,15 @@ class _Server(web.Server):
                 del self._counts[peer]
 
     def heard(self, handler: object) -> None:
-        """That connection has sent a request header."""
-        self._waiting.discard(handler)
+        """That connection has sent a request header, or is gone. Its timer would keep it."""
+        timer = self._waiting.pop(handler, None)
+        if timer is not None:
+            timer.cancel()
 
-    def _check(self, handler: web.RequestHandler) -> None:
-        if handler in self._waiting:
-            self._waiting.discard(handler)
-            if handler.transport is not None:
-                handler.transport.close()
+    def _late(self, handler: web.RequestHandler) -> None:
+        del self._waiting[handler]
+        if handler.transport is not None:
+            handler.transport.close()
 
 
 _TOO_MANY = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -91,6 +92,21 @@ async def test_connections_that_are_too_many_are_turned_away_until_others_go(
         writer.close()
         await reader.read()
     assert b"<p>facts</p>" in await talk(http.port, get)
+
+
+async def test_connections_that_are_over_take_no_memory(
+    http: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "HEADER_TIMEOUT_S", 60)
+    for request in (b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"G"):
+        for _ in range(5):
+            _, writer = await asyncio.open_connection("127.0.0.1", http.port)
+            writer.write(request)
+            writer.close()
+    async with asyncio.timeout(10):
+        while any(isinstance(one, web.RequestHandler) for one in gc.get_objects()):
+            await asyncio.sleep(0.01)
+            gc.collect()
 
 
 def test_a_port_in_use_is_said_in_one_sentence() -> None:
