@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from scanner_backends.base import FileKind, Mode, ScanRequest
+from scanner_backends.by_rows import png
 from scanner_backends.by_rows.deep import SideBySide
 from scanner_backends.by_rows.rows import Rows
 from scanner_backends.decoding import afford, decoded, has_alpha, laid_out, prove
@@ -171,8 +172,7 @@ def _prove(path: Path, frame: int, image: ImageFile.ImageFile) -> None:
         BROKEN: it is not.
     """
     if image.format == "PNG":
-        with opened(path) as other:
-            other.verify()  # every chunk's checksum; `other` is of no use after that
+        png.check(path)
     elif image.format == "TIFF":
         size = path.stat().st_size
         for offsets, counts in _TIFF_PLACES:

@@ -44,6 +44,24 @@ def exif(path: Path) -> Image.Exif:
         return image.getexif()
 
 
+def check(path: Path) -> None:
+    """Look at each chunk's checksum, as Pillow does, which would read the longest chunk at once.
+
+    Raises:
+        OSError: one is wrong, or the file ends early.
+    """
+    with path.open("rb") as file:
+        for kind, length in _chunks(file):
+            crc, left = zlib.crc32(kind), length
+            while left and (data := file.read(min(left, _READ_BYTES))):
+                crc, left = zlib.crc32(data, crc), left - len(data)
+            if file.read(4) != struct.pack(">L", crc):
+                raise OSError(f"the checksum of {kind!r} is wrong")
+            if kind == b"IEND":
+                return
+    raise OSError("image file is truncated")
+
+
 def pieces(
     path: Path, image: ImageFile.ImageFile, *, deep: bool = False
 ) -> Iterator[Image.Image] | None:

@@ -297,6 +297,9 @@ def small_and_large(tmp_path_factory: pytest.TempPathFactory):
             if kind == "16 bits.png":
                 data = plain_png(6, 16, os.urandom(8 * 2300) * height, size=size)
                 Path(path).write_bytes(data)
+            elif kind == "one chunk.png":
+                data = plain_png(2, 8, os.urandom(3 * 2300 * height), size=size)
+                Path(path).write_bytes(data)
             else:
                 soft("RGB", size).save(path, dpi=(100, 100), **KINDS[kind])
         return paths
@@ -306,12 +309,12 @@ def small_and_large(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("dpi", [100, 50])
-@pytest.mark.parametrize("kind", [*KINDS, "16 bits.png"])
+@pytest.mark.parametrize("kind", [*KINDS, "16 bits.png", "one chunk.png"])
 def test_memory_does_not_grow_with_the_page(small_and_large, kind, dpi):
     paths = small_and_large(kind)
     depth = 16 if kind == "16 bits.png" else 8
     done = subprocess.run(
-        [sys.executable, "-c", MEASURED, *paths, str(dpi), str(depth)],
+        [sys.executable, "-P", "-c", MEASURED, *paths, str(dpi), str(depth)],
         capture_output=True,
         text=True,
         timeout=60,
