@@ -230,7 +230,7 @@ def test_two_programs_share_the_port(lab: Lab, announce, agent):
 def test_a_port_that_is_not_shared_is_one_sentence(lab: Lab, tmp_path):
     hold = "import socket,sys; s=socket.socket(2,2); s.bind(('',3702)); print(1,flush=True);"
     with lab.dev.popen(
-        [sys.executable, "-c", hold + "sys.stdin.read()"],
+        [sys.executable, "-P", "-c", hold + "sys.stdin.read()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as holder:

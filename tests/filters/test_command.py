@@ -163,7 +163,7 @@ def _alive(pid: int) -> bool:
 
 CHILD = """
 import os, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+child = subprocess.Popen([sys.executable, "-P", "-c", "import time; time.sleep(600)"])
 open({told!r} + ".new", "w").write(f"{{os.getpid()}} {{child.pid}}")
 os.rename({told!r} + ".new", {told!r})
 {then}

@@ -71,7 +71,9 @@ def test_it_is_supported_where_pillow_has_it():
         "import sys, device.imaging.spec as spec; "
         "print('PIL' in sys.modules, 'jpeg2k' in spec.SUPPORTED)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split() == ["False", str(machine.has_jpeg2k())]
 
 

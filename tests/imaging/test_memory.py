@@ -44,7 +44,7 @@ def test_memory_grows_neither_with_the_height_nor_with_the_pages(format):
     color = SUPPORTED[format][-1]
     pages = "3" if "multi" in format or format in ("pdf-a", "xps") else "1"
     height = "2000" if format == "jpeg2k" else "8000"  # jpeg2k is slow
-    command = [sys.executable, "-c", CODE, format, color, height, pages]
+    command = [sys.executable, "-P", "-c", CODE, format, color, height, pages]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < GROWTH_MB
@@ -79,7 +79,7 @@ print(peak_mb() - before)
 
 @pytest.mark.parametrize("part", ["0.01", "0.25", "0.5", "1.5", "4"])
 def test_scaling_holds_a_few_rows_whatever_they_are_scaled_to(part: str):
-    command = [sys.executable, "-c", SCALING, part]
+    command = [sys.executable, "-P", "-c", SCALING, part]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < SCALING_MB

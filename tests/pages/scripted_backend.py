@@ -173,7 +173,7 @@ class ScriptedBackend:
     def prints(self):
         print("stray")
         os.write(1, b"stray\n")
-        subprocess.run([sys.executable, "-c", "print('stray')"], check=True)
+        subprocess.run([sys.executable, "-P", "-c", "print('stray')"], check=True)
         assert sys.stdin.read() == ""
         assert os.read(0, 10) == b""
 

@@ -101,7 +101,7 @@ def _python(program: str, *args: object) -> subprocess.Popen[bytes]:
         [str(Path(device.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     )
     return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, args)],
+        [sys.executable, "-P", "-c", program, *map(str, args)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": path},
