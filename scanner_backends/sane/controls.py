@@ -45,6 +45,8 @@ class Controls:
             complaint = _complaint(option, value)
             if complaint:
                 raise SourceError(f"The option {name} of {handle.name} {complaint}, not {value!r}.")
+            if isinstance(value, int | float) and option.kind in (Kind.INT, Kind.FIXED):
+                value = nearest(option, value)  # as the driver knows it
             self._put(option, value)
 
     def __contains__(self, name: str) -> bool:
@@ -122,7 +124,7 @@ def _complaint(option: Option, value: Value) -> str:
     """
     constraint = option.constraint
     words = constraint if isinstance(constraint, tuple) else ()
-    if option.kind is Kind.BUTTON or (words and value in words):
+    if option.kind is Kind.BUTTON or any(_is_same(word, value) for word in words):
         return ""
     if option.kind is Kind.BOOL:
         return "" if isinstance(value, bool) else "takes true or false"
@@ -135,9 +137,17 @@ def _complaint(option: Option, value: Value) -> str:
     largest = LARGEST[option.kind]
     limits = constraint if isinstance(constraint, Range) else Range(-largest, largest)
     low, high = limits.low, limits.high
-    if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
-        return ""
-    return f"takes a number from {low:g} to {high:g}"
+    told = f"takes a number from {low:g} to {high:g}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return told
+    return "" if low - MM_QUANT < value < high + MM_QUANT else told
+
+
+def _is_same(word: str | float, value: Value) -> bool:
+    """Whether a wish is for that value, of which a driver may know only what a SANE_Fixed holds."""
+    if isinstance(word, str) or not isinstance(value, int | float):
+        return word == value
+    return abs(word - value) < MM_QUANT
 
 
 def nearest(option: Option, value: float) -> float:

@@ -221,6 +221,22 @@ def test_a_value_that_an_option_cannot_have_is_refused(written, table: str, wish
     assert not any(call.startswith(name) for call in handle.calls)
 
 
+@pytest.mark.parametrize("wish", ["br-x = 215.9", "contrast = 0.1"])
+@pytest.mark.parametrize("table", ["set", "fix"])
+def test_what_a_driver_rounds_down_can_be_wished_for(written, table: str, wish: str):
+    """SANE_FIX cuts off: neither number is one of 16 bits behind the point."""
+    told = {number: int(number * 65_536) / 65_536 for number in (215.9, 0.1)}
+    options = [
+        option("br-x", Range(0, told[215.9], 0), kind=Kind.FIXED),
+        option("contrast", (told[0.1], 1.0), kind=Kind.FIXED),
+    ]
+    handle = FakeHandle([*OPTIONS[:2], *options], name=EPSON.name)
+    path = written(f'[[device]]\nname = ".*"\n{table}.{wish}\n')
+    backend_of(FakeLibrary([handle]), f"{EPSON.name}?options={path}").describe()
+    name, _, value = wish.partition(" = ")
+    assert handle.values[name] == pytest.approx(float(value), abs=1 / 65_536)
+
+
 def test_a_folder_is_no_options_file(tmp_path: Path):
     with pytest.raises(errors.SourceError, match=r"cannot be read: Is a directory\.$"):
         backend_of(FakeLibrary([]), f"x?options={tmp_path}")
