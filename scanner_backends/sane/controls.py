@@ -126,6 +126,8 @@ def _complaint(option: Option, value: Value) -> str:
     words = constraint if isinstance(constraint, tuple) else ()
     if option.kind is Kind.BUTTON or any(_is_same(word, value) for word in words):
         return ""
+    if option.kind is Kind.GROUP:
+        return "takes no value: it is the heading of others"
     if option.kind is Kind.BOOL:
         return "" if isinstance(value, bool) else "takes true or false"
     if words:

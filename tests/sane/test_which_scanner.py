@@ -187,6 +187,7 @@ ODD = (
     option("lamp", kind=Kind.BOOL),
     option("wait", kind=Kind.INT),
     option("note", kind=Kind.STRING),
+    option("geometry", kind=Kind.GROUP),
     replace(option("gamma-table", Range(0, 255, 1)), size=1024),
 )
 
@@ -206,6 +207,7 @@ ODD = (
         ("lamp = 1", "true or false"),
         ("wait = 9_999_999_999", "a number from -2.14748e"),
         ("note = 1", "a text"),
+        ("geometry = 1", "no value"),
         ("gamma-table = 1", "many numbers at once"),
     ],
 )
