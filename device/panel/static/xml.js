@@ -3,12 +3,12 @@
 import { el } from "./dom.js";
 
 const DEEPEST = 60;
-const KEPT = 16384; // what the journal keeps of a message; the rest of a longer one is missing
+const SHOWN = 16384; // what the journal shows of a message; the rest of a longer one is missing
 
 /** `text` laid out; as it came when it is no XML, or only the beginning of some. */
 export function pretty(text) {
   const out = el("code");
-  const found = text && text.length < KEPT ? parsed(text) : null;
+  const found = text && text.length < SHOWN ? parsed(text) : null;
   if (found) lay(out, found, 0);
   else out.append(text);
   return out;
