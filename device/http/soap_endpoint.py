@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from itertools import count
-from typing import TypeVar
 
 from device import faults
 from device.clock import Clock
@@ -18,6 +16,7 @@ from device.http import mime_request, web
 from device.http.addresses import PRODUCT, base_url, peer_address
 from device.http.delivery import Delivery
 from device.http.memory import AnswerMemory, Written
+from device.http.peer import client_certificate, read_body, unless_gone
 from device.http.quiet import PEERS_DOING, one_line, quiet_aiohttp
 from device.http.reply import SoapReply
 from device.soap import addressing, multipart
@@ -37,14 +36,9 @@ from device.soap.xml import MAX_ENVELOPE
 from scanner_backends.errors import BackendError
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 traffic = logging.getLogger("device.traffic.http")
 
 SOAP_MEDIA_TYPE = "application/soap+xml"
-BODY_TIMEOUT_S = 30.0
-"""Longest pause between two pieces of a request body."""
-GONE_CHECK_S = 0.5
-"""How often a waiting RetrieveImage looks whether its peer is still there."""
 BROKEN = "broken off"
 REPEATED = "repeated"
 """Outcomes of exchanges; the second is a request with a known MessageID, answered as before."""
@@ -116,7 +110,7 @@ class SoapEndpoint:
             if media_type != SOAP_MEDIA_TYPE:
                 return _plain(415, f"The content type must be {SOAP_MEDIA_TYPE}.")
             try:
-                body = await _read_body(request)
+                body = await read_body(request)
             except TimeoutError:
                 return _plain(408, "The request stopped in the middle.", close=True)
             if body is None:
@@ -177,7 +171,7 @@ class SoapEndpoint:
             partial(self._base, request),
             body,
             message.parts() if message else None,
-            _client_certificate(request) if request.secure else None,
+            client_certificate(request) if request.secure else None,
         )
         if route.streams:
             return await self._streamed(request, route, incoming, note)
@@ -221,7 +215,7 @@ class SoapEndpoint:
     ) -> web.StreamResponse:
         """Run an operation whose answer may carry an attachment."""
         try:
-            answer = await _unless_gone(request, route.handler(incoming))
+            answer = await unless_gone(request, route.handler(incoming))
         except Exception as error:  # noqa: BLE001 - `_failure` logs what nobody foresaw
             written = self._failure(error, route, incoming)
             note(written, 0)
@@ -279,7 +273,7 @@ class SoapEndpoint:
 
         try:
             # An attachment may rest for long, and writing alone would not notice a lost peer then.
-            sent = await _unless_gone(request, send(), delivery.stalled)
+            sent = await unless_gone(request, send(), delivery.stalled)
             delivered = bool(sent) and await delivery.complete()
         except ConnectionError:
             log.info("%s hung up during a transfer", request.remote)
@@ -336,66 +330,3 @@ def _plain(status: int, sentence: str, *, close: bool = False) -> web.Response:
     if close:
         response.force_close()
     return response
-
-
-async def _read_body(request: web.BaseRequest) -> bytes | None:
-    """The whole body, or None when it is larger than an envelope may be.
-
-    Raises:
-        TimeoutError: the peer stopped in the middle.
-    """
-    content = request.content
-    if content.is_eof():  # it came with the header
-        body = content.read_nowait()
-        return body if len(body) <= MAX_ENVELOPE else None
-    if (request.content_length or 0) > MAX_ENVELOPE:
-        return None
-    body = b""
-    while len(body) <= MAX_ENVELOPE:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            piece = await content.readany()
-        if not piece:
-            return body
-        body += piece
-    return None
-
-
-def _gone(request: web.BaseRequest) -> bool:
-    return request.transport is None or request.transport.is_closing()
-
-
-async def _unless_gone(
-    request: web.BaseRequest,
-    work: Coroutine[None, None, T],
-    stalled: Callable[[], bool] = lambda: False,
-) -> T | None:
-    """Do `work`, and cancel it when the peer goes away or stalls meanwhile; then None."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(_caught(work))
-        while not task.done():
-            await asyncio.wait({task}, timeout=GONE_CHECK_S)
-            if not task.done() and (_gone(request) or stalled()):
-                task.cancel()
-    if task.cancelled():
-        return None
-    result, failure = task.result()
-    if failure is not None:
-        raise failure
-    return result
-
-
-async def _caught(
-    work: Coroutine[None, None, T],
-) -> tuple[T, None] | tuple[None, Exception]:
-    """The result of `work` or its failure, which a TaskGroup would wrap."""
-    try:
-        return await work, None
-    except Exception as error:  # noqa: BLE001 - raised again by the one who waits
-        return None, error
-
-
-def _client_certificate(request: web.BaseRequest) -> bytes | None:
-    """What the peer showed for itself, checked by TLS already."""
-    transport = request.transport
-    tls = transport.get_extra_info("ssl_object") if transport else None
-    return tls.getpeercert(binary_form=True) if tls else None

@@ -10,7 +10,7 @@ import pytest
 from clients.wsscan import read_reply
 from support.schema import check
 
-from device.http import soap_endpoint
+from device.http import peer, soap_endpoint
 
 SOAP_TYPE = b"Content-Type: application/soap+xml\r\n"
 
@@ -90,7 +90,7 @@ def test_identity_is_no_compression(client):
     ],
 )
 def test_every_answer_carries_our_name(client, monkeypatch, head, body, status):
-    monkeypatch.setattr(soap_endpoint, "BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(peer, "BODY_TIMEOUT_S", 0.05)
     answer = talk(client.url, head if b"Length" in head else head + length(body), body)
     assert answer.split()[1] == status
     assert b"Server: wsd-scanner\r\n" in answer

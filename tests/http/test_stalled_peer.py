@@ -9,7 +9,7 @@ import pytest
 from clients.wsscan import retrieve_image_body, scan_ticket
 from support.scripted_pages import Act
 
-from device.http import soap_endpoint
+from device.http import peer
 
 conformance = pytest.mark.conformance
 LARGE = [bytes(60_000)] * 400
@@ -20,7 +20,7 @@ SENT = [bytes(30_000)] * 4
 
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soap_endpoint, "GONE_CHECK_S", 0.01)
+    monkeypatch.setattr(peer, "GONE_CHECK_S", 0.01)
 
 
 @pytest.fixture
