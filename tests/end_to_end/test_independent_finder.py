@@ -106,6 +106,14 @@ def test_a_probe_for_something_else_finds_nothing(lab: Lab, finder: Finder, star
     assert finder.find(PRINTER_TYPE) == []
 
 
+@pytest.mark.parametrize(("pattern", "count"), [("lab*", 0), ("docker*", 1)])
+def test_nobody_finds_it_on_an_interface_that_is_excluded(
+    lab: Lab, finder: Finder, start_device, pattern, count
+):
+    start_device("--exclude-interface", pattern, side=lab.dev)
+    assert len(finder.find(SCANNER_TYPE)) == count
+
+
 def test_resolve_gives_the_address_of_the_device(lab: Lab, finder: Finder, start_device):
     device: RunningDevice = start_device(side=lab.dev)
     finder.ask(**{"resolve": device.endpoint, "from": lab.cli.ipv4})
