@@ -25,6 +25,8 @@ BACKLOG = 128
 MAX_CONNECTIONS = 512
 """Half of the descriptors that a process usually has."""
 MAX_CONNECTIONS_OF_ONE_PEER = 128
+QUIET_S = 60.0
+"""How long nothing more is said of connections that are too many."""
 STOP_S = 1.5
 
 PageMaker = Callable[[str], str | None]
@@ -199,6 +201,7 @@ class _Server(web.Server):
         self._waiting: dict[object, asyncio.TimerHandle] = {}
         self._peers: dict[object, str] = {}
         self._counts: Counter[str] = Counter()
+        self._quiet_until = 0.0
 
     def __call__(self) -> web.RequestHandler:
         loop = asyncio.get_running_loop()
@@ -212,9 +215,16 @@ class _Server(web.Server):
         self._peers[handler] = peer
         self._counts[peer] += 1
         if self._counts[peer] > MAX_CONNECTIONS_OF_ONE_PEER or len(self._peers) > MAX_CONNECTIONS:
+            self._turn_away(peer, transport)
+
+    def _turn_away(self, peer: str, transport: asyncio.Transport) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._quiet_until:
+            self._quiet_until = loop.time() + QUIET_S
             log.info("%s has too many connections, or all have", peer)
-            transport.write(_TOO_MANY)
-            transport.close()
+        transport.write(_TOO_MANY)
+        # Not at once: the task that reads would find the connection lost before it has begun.
+        loop.call_soon(transport.close)
 
     def connection_lost(
         self, handler: web.RequestHandler, exc: BaseException | None = None

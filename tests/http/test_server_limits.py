@@ -85,9 +85,13 @@ async def test_connections_that_are_too_many_are_turned_away_until_others_go(
     for reader, writer in kept:
         writer.write(get)
         assert (await reader.readline()).split()[1] == b"200"
+    failures: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: failures.append(told))
     refused = await talk(http.port, b"")
     assert refused.split()[1] == b"503"
     assert refused.endswith(b"\r\n\r\nToo many connections.\n")
+    gc.collect()
+    assert failures == []
     for reader, writer in kept:
         writer.close()
         await reader.read()
