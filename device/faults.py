@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from device import errors as e
 from device.soap import namespaces as ns
-from device.soap.envelope import write
+from device.soap.envelope import pieces
 from device.soap.write import attribute, declarations, element, leaf
 
 SERVICE = ""
@@ -181,11 +181,13 @@ def write_fault(fault: Fault, *, message_id: str, relates_to: str, service: str)
         element("soap:Reason", leaf("soap:Text", fault.reason, ' xml:lang="en"')),
         element("soap:Detail", fault.detail) if fault.detail else "",
     )
-    return write(
-        fault.action,
-        body,
-        message_id=message_id,
-        relates_to=relates_to,
-        prefixes=(fault.prefix, ns.PREFIX_OF[service]),
-        headers=fault.headers,
+    return b"".join(
+        pieces(
+            fault.action,
+            body,
+            message_id=message_id,
+            relates_to=relates_to,
+            prefixes=(fault.prefix, ns.PREFIX_OF[service]),
+            headers=fault.headers,
+        )
     )

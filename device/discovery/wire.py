@@ -88,11 +88,13 @@ def from_envelope(message: Envelope) -> Request:
     types = xml.find(body, WSD, "Types")
     if types is not None and any(name.count(":") > 1 for name in xml.text(types).split()):
         raise MalformedMessage("a type has two prefixes")
-    clean = envelope.write(
-        message.action,
-        _pruned(body),
-        message_id=message.message_id,
-        to=DISCOVERY_URN,
+    clean = b"".join(
+        envelope.pieces(
+            message.action,
+            _pruned(body),
+            message_id=message.message_id,
+            to=DISCOVERY_URN,
+        )
     )
     try:
         read: SoapEnvelope = parseSOAPMessage(clean, "")

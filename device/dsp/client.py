@@ -308,13 +308,15 @@ class ScanServer:
     def _envelope(
         self, to: str, action: str, body: str, *, prefixes: tuple[str, ...], headers: str = ""
     ) -> bytes:
-        data = envelope.write(
-            action,
-            body,
-            message_id=uuid.UUID(int=self._random.getrandbits(128), version=4).urn,
-            to=to,
-            prefixes=prefixes,
-            headers=endpoint_reference("wsa:ReplyTo", ns.ANONYMOUS) + headers,
+        data = b"".join(
+            envelope.pieces(
+                action,
+                body,
+                message_id=uuid.UUID(int=self._random.getrandbits(128), version=4).urn,
+                to=to,
+                prefixes=prefixes,
+                headers=endpoint_reference("wsa:ReplyTo", ns.ANONYMOUS) + headers,
+            )
         )
         traffic.debug("> %s %r", to, data)
         return data

@@ -23,7 +23,7 @@ from device.eventing import messages
 from device.eventing.messages import SUBSCRIPTION_END, EndStatus
 from device.eventing.sender import Sender
 from device.eventing.subscriptions import Failed, Sink, Subscription, Subscriptions
-from device.soap.envelope import write
+from device.soap.envelope import pieces
 from device.soap.xml import MAX_ENVELOPE
 
 log = logging.getLogger(__name__)
@@ -346,13 +346,15 @@ class Delivery:
         self._sender.forget(subscription.identifier)
 
     def _written(self, sink: Sink, action: str, body: str, prefixes: tuple[str, ...]) -> bytes:
-        return write(
-            action,
-            body,
-            message_id=self._message_id(),
-            to=sink.url,
-            prefixes=prefixes,
-            headers=sink.parameters,
+        return b"".join(
+            pieces(
+                action,
+                body,
+                message_id=self._message_id(),
+                to=sink.url,
+                prefixes=prefixes,
+                headers=sink.parameters,
+            )
         )
 
 

@@ -80,34 +80,6 @@ def read(data: bytes, limit: int = xml.MAX_ENVELOPE) -> Envelope:
     )
 
 
-def write(
-    action: str,
-    body: Body,
-    *,
-    message_id: str,
-    relates_to: str = "",
-    to: str = ANONYMOUS,
-    prefixes: tuple[str, ...] = (),
-    headers: str = "",
-) -> bytes:
-    """Write a SOAP 1.2 envelope in UTF-8.
-
-    `body` and `headers` are XML already; `prefixes` are the house prefixes that they use beside
-    `soap` and `wsa`.
-    """
-    return b"".join(
-        pieces(
-            action,
-            body,
-            message_id=message_id,
-            relates_to=relates_to,
-            to=to,
-            prefixes=prefixes,
-            headers=headers,
-        )
-    )
-
-
 def pieces(
     action: str,
     body: Body,
@@ -118,7 +90,11 @@ def pieces(
     prefixes: tuple[str, ...] = (),
     headers: str = "",
 ) -> tuple[bytes, ...]:
-    """What `write` writes, in pieces; those of the body are the very ones that it has."""
+    """Write a SOAP 1.2 envelope in UTF-8, in pieces; those of the body are the very ones it has.
+
+    `body` and `headers` are XML already; `prefixes` are the house prefixes that they use beside
+    `soap` and `wsa`.
+    """
     relates = leaf("wsa:RelatesTo", relates_to) if relates_to else ""
     head = (
         f"{_head(action, prefixes)}{leaf('wsa:MessageID', message_id)}{relates}"

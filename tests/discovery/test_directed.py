@@ -41,13 +41,15 @@ async def post(
 def as_read(answer: Answer):
     """The answer as wsdiscovery reads it, in the envelope that the HTTP side puts around it."""
     return parseSOAPMessage(
-        envelope.write(
-            answer.action,
-            answer.body,
-            message_id="urn:uuid:2",
-            relates_to="urn:uuid:1",
-            prefixes=answer.prefixes,
-            headers=answer.headers,
+        b"".join(
+            envelope.pieces(
+                answer.action,
+                answer.body,
+                message_id="urn:uuid:2",
+                relates_to="urn:uuid:1",
+                prefixes=answer.prefixes,
+                headers=answer.headers,
+            )
         ),
         "",
     )
